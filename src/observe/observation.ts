@@ -1,0 +1,21 @@
+import type { ErrorCode, ProblemCode } from "../errors.ts";
+
+/** The stages that a call passes, in order; each is one span and one duration. */
+export type Stage = "parse" | "plan" | "compile" | "execute" | "shape" | "chart";
+
+/** Everything worth knowing, as one union: logs, traces and metrics are sinks that read it. */
+export type Observation =
+  | { readonly kind: "server_started"; readonly transport: "stdio" | "http"; readonly address?: string; readonly startMs: number }
+  | { readonly kind: "server_stopped"; readonly transport: "stdio" | "http" }
+  | { readonly kind: "catalog_loaded"; readonly version: string; readonly metrics: number; readonly dimensions: number }
+  | { readonly kind: "database_opened"; readonly mode: "native" | "embedded"; readonly openMs: number; readonly role?: "leader" | "follower" }
+  | { readonly kind: "database_lost"; readonly mode: "native" | "embedded"; readonly reason: string }
+  | { readonly kind: "tool_called"; readonly tool: string; readonly tenantId: number; readonly durationMs: number; readonly outcome: "ok" | ErrorCode }
+  | { readonly kind: "stage_finished"; readonly stage: Stage; readonly tenantId: number; readonly durationMs: number }
+  | { readonly kind: "query_finished"; readonly tenantId: number; readonly durationMs: number; readonly rows: number; readonly outcome: "ok" | ErrorCode; readonly sqlState?: string }
+  | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
+  | { readonly kind: "import_finished"; readonly tenantId: number; readonly instanceId: string; readonly issues: number; readonly refused: number; readonly durationMs: number }
+  | { readonly kind: "unexpected_error"; readonly where: string; readonly error: unknown };
+
+/** Receives every observation; must not throw and must not block. */
+export type Observe = (observation: Observation) => void;
