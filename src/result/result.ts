@@ -49,6 +49,18 @@ export interface ResultMeta {
   readonly chart: unknown;
   /** Buckets (their dates) that the data covers only in part. */
   readonly partial_buckets: readonly string[];
+  /** Present for `dry_run` only; `data.rows` is empty then. */
+  readonly explanation?: Explanation;
+}
+
+/** What `dry_run` answers in place of rows. */
+export interface Explanation {
+  /** The plan: plain data naming no SQL. */
+  readonly plan: unknown;
+  /** The statement's text with its placeholders; no values. */
+  readonly statement: string;
+  /** The planner's guess. */
+  readonly estimate: { readonly rows: number; readonly cost: number };
 }
 
 export interface Result {
