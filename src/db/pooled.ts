@@ -1,0 +1,192 @@
+import type { Pool, PoolClient, QueryArrayResult } from "pg";
+import QueryStream from "pg-query-stream";
+import { AppError } from "../errors.ts";
+import { cutConnection } from "./cancel-request.ts";
+import type { Database, Login, ReadRequest, Rows } from "./database.ts";
+import { databaseError, endedError, isConnectionLost, type EndedBy } from "./failures.ts";
+import { VALUE_TYPES } from "./value-parsers.ts";
+
+/** What differs between the adapters. */
+export interface Pools {
+  readonly mode: Database["mode"];
+  /** `stream` is the api login again, without pipelining: a portal cannot share a pipelined connection. */
+  pool(use: Login | "stream"): Pool;
+  /** Asks the server to end what the connection runs. May come too early or too late, so it is repeated. */
+  cancel(client: PoolClient): void;
+  /** Milliseconds that the server gets to end a statement itself before the deadline is enforced from here. */
+  readonly deadlineGraceMs: number;
+  close(): Promise<void>;
+}
+
+const CANCEL_AGAIN_MS = 100;
+const GIVE_UP_MS = 3_000;
+
+/** Watches one checked-out connection: ends its statement at the deadline or the caller's wish. */
+interface Watch {
+  readonly endedBy: () => EndedBy | undefined;
+  readonly stop: () => void;
+}
+
+function watch(pools: Pools, client: PoolClient, deadlineMs: number, signal: AbortSignal | undefined): Watch {
+  let endedBy: EndedBy | undefined;
+  let again: NodeJS.Timeout | undefined;
+  let giveUp: NodeJS.Timeout | undefined;
+  const end = (by: EndedBy): void => {
+    if (endedBy !== undefined) return;
+    endedBy = by;
+    pools.cancel(client);
+    again = setInterval(() => pools.cancel(client), CANCEL_AGAIN_MS);
+    giveUp = setTimeout(() => cutConnection(client), GIVE_UP_MS);
+  };
+  const deadline = setTimeout(() => end("deadline"), deadlineMs - performance.now() + pools.deadlineGraceMs);
+  const onAbort = (): void => end("caller");
+  if (signal?.aborted === true) onAbort();
+  else signal?.addEventListener("abort", onAbort, { once: true });
+  return {
+    endedBy: () => endedBy,
+    stop: () => {
+      clearTimeout(deadline);
+      clearInterval(again);
+      clearTimeout(giveUp);
+      signal?.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
+/** A connection of the pool, or the caller's cancellation while waiting for one. */
+async function checkOut(pool: Pool, signal: AbortSignal | undefined): Promise<PoolClient> {
+  if (signal?.aborted === true) throw endedError("caller");
+  const connecting = pool.connect();
+  if (signal === undefined) return connecting;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(endedError("caller"));
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([connecting, aborted]);
+  } catch (thrown) {
+    connecting.then((client) => client.release(), () => undefined);
+    throw thrown;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function pipelined(client: PoolClient, request: ReadRequest): Promise<Rows> {
+  const { text, values } = request.statement;
+  const settled = await Promise.allSettled([
+    client.query(request.prologue),
+    client.query({ text, values: [...values], rowMode: "array", queryMode: "extended" } as never),
+    client.query("COMMIT"),
+  ]);
+  // The first failure is the cause; what follows it only says that the transaction is aborted.
+  for (const one of settled) if (one.status === "rejected") throw one.reason;
+  const result = (settled[1] as PromiseFulfilledResult<unknown>).value as QueryArrayResult<unknown[]>;
+  return { columns: result.fields.map((field) => field.name), rows: result.rows };
+}
+
+async function readOnce(pools: Pools, request: ReadRequest, deadlineMs: number): Promise<Rows> {
+  const client = await checkOut(pools.pool("api"), request.signal);
+  const watching = watch(pools, client, deadlineMs, request.signal);
+  let clean = false;
+  try {
+    const rows = await pipelined(client, request);
+    clean = client.getTransactionStatus() === "I" && watching.endedBy() === undefined;
+    return rows;
+  } catch (thrown) {
+    const endedBy = watching.endedBy();
+    throw endedBy === undefined ? thrown : databaseError(thrown, endedBy);
+  } finally {
+    watching.stop();
+    client.release(!clean);
+  }
+}
+
+async function read(pools: Pools, request: ReadRequest): Promise<Rows> {
+  const deadlineMs = performance.now() + request.timeoutMs;
+  try {
+    return await readOnce(pools, request, deadlineMs);
+  } catch (thrown) {
+    // A connection that died under a read: once more on a new one (a restarted server leaves dead ones in the pool).
+    if (!isConnectionLost(thrown) || performance.now() >= deadlineMs) throw databaseError(thrown);
+  }
+  try {
+    return await readOnce(pools, request, deadlineMs);
+  } catch (thrown) {
+    throw databaseError(thrown);
+  }
+}
+
+async function* stream(
+  pools: Pools,
+  request: ReadRequest,
+  batchRows: number,
+): AsyncGenerator<readonly (readonly unknown[])[]> {
+  const deadlineMs = performance.now() + request.timeoutMs;
+  const client = await checkOut(pools.pool("stream"), request.signal).catch((thrown: unknown) => {
+    throw databaseError(thrown);
+  });
+  const watching = watch(pools, client, deadlineMs, request.signal);
+  let clean = false;
+  try {
+    await client.query(request.prologue);
+    const rows = client.query(
+      new QueryStream(request.statement.text, [...request.statement.values], {
+        batchSize: batchRows,
+        rowMode: "array",
+        types: VALUE_TYPES,
+      }),
+    );
+    let batch: (readonly unknown[])[] = [];
+    for await (const row of rows) {
+      batch.push(row as readonly unknown[]);
+      if (batch.length < batchRows) continue;
+      yield batch;
+      batch = [];
+    }
+    if (batch.length > 0) yield batch;
+    await client.query("COMMIT");
+    clean = watching.endedBy() === undefined;
+  } catch (thrown) {
+    throw databaseError(thrown, watching.endedBy());
+  } finally {
+    watching.stop();
+    if (!clean) cutConnection(client);
+    client.release(!clean);
+  }
+}
+
+async function session<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch((thrown: unknown) => {
+    throw databaseError(thrown);
+  });
+  let clean = false;
+  try {
+    const done = await work(client);
+    if (client.getTransactionStatus() !== "I") {
+      throw new AppError("INTERNAL", "A transaction was left open.");
+    }
+    clean = true;
+    return done;
+  } catch (thrown) {
+    throw isOfDatabase(thrown) ? databaseError(thrown) : thrown;
+  } finally {
+    client.release(!clean);
+  }
+}
+
+/** What pg threw, as opposed to what the session's own work threw. */
+function isOfDatabase(thrown: unknown): boolean {
+  return isConnectionLost(thrown) || (thrown instanceof Error && "severity" in thrown);
+}
+
+/** The port over pg pools; both adapters are this, with their own pools and their own way to cancel. */
+export function pooledDatabase(pools: Pools): Database {
+  return {
+    mode: pools.mode,
+    read: (request) => read(pools, request),
+    stream: (request, batchRows) => stream(pools, request, batchRows),
+    session: (login, work) => session(pools.pool(login), work),
+    pool: (login) => pools.pool(login),
+    close: () => pools.close(),
+  };
+}

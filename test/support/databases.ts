@@ -1,0 +1,56 @@
+import type { ClientBase } from "pg";
+import { afterAll, beforeAll, describe } from "vitest";
+import type { Database } from "../../src/db/database.ts";
+import { openNative } from "../../src/db/native.ts";
+import { must } from "../../src/must.ts";
+import type { Observation } from "../../src/observe/observation.ts";
+import { asSuperuser, createScratch, nativeTestUrl } from "./native-database.ts";
+
+/** A fresh migrated database for one suite. */
+export interface TestDatabase {
+  readonly database: Database;
+  /** Lends a superuser's connection: for looking behind the walls, never for what a test proves. */
+  readonly asSuperuser: <T>(work: (client: ClientBase) => Promise<T>) => Promise<T>;
+  readonly observations: readonly Observation[];
+  readonly close: () => Promise<void>;
+}
+
+/** A native scratch database, dropped on close. */
+export async function openNativeForTest(url: string): Promise<TestDatabase> {
+  const scratch = await createScratch(url);
+  const observations: Observation[] = [];
+  const database = openNative({ url: scratch.url, observe: (one) => observations.push(one) });
+  return {
+    database,
+    observations,
+    asSuperuser: (work) => asSuperuser(scratch.url, work),
+    close: async () => {
+      await database.close();
+      await scratch.drop();
+    },
+  };
+}
+
+type Suite = (get: () => TestDatabase) => void;
+
+/** Runs one suite on a native database: with TEST_DATABASE_URL set; without it only where CI is not 'true'. */
+export function describeOnNative(name: string, suite: Suite): void {
+  const url = nativeTestUrl();
+  describe.skipIf(url === undefined)(`${name} (native)`, () =>
+    withDatabase(() => openNativeForTest(must(url, "TEST_DATABASE_URL")), suite),
+  );
+}
+
+function withDatabase(open: () => Promise<TestDatabase>, suite: Suite): void {
+  let opened: TestDatabase | undefined;
+  beforeAll(async () => {
+    opened = await open();
+  }, 60_000);
+  afterAll(() => opened?.close(), 30_000);
+  suite(() => must(opened, "the suite's database"));
+}
+
+/** Runs one suite on each kind of database, each fresh and migrated. */
+export function describeOnEachDatabase(name: string, suite: Suite): void {
+  describeOnNative(name, suite);
+}
