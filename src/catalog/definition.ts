@@ -36,7 +36,11 @@ export const datasourceSchema = z.strictObject({
   /** How rows meet time: at an instant, by the part of a span inside each bucket, or by the spans that hold at its end. */
   rows: z.enum(["event", "interval", "snapshot"]),
   span: z.strictObject({ start: name, end: name }).optional(),
+  /** Takes over the columns of another datasource whose relations are all joined here. */
+  columns_of: name.optional(),
   columns: z.record(name, columnSchema),
+  /** Rows that belong to the datasource at all. */
+  where: expression.optional(),
   /** Applied unless the spec filters on the same field. */
   default_filters: z.array(z.strictObject({ field: name, values: z.array(z.string()).min(1) })).default([]),
   /** Counts of rows an answer must own up to; `{count}` in the message is their number. */
@@ -97,7 +101,7 @@ const answerable = {
   gap: z.enum(["zero", "null", "carry"]),
   aggregates: z.array(z.enum(AGGREGATES)).min(1),
   default_aggregate: z.enum(AGGREGATES),
-  tests: z.array(testSchema).min(1),
+  tests: z.array(testSchema).default([]),
 };
 
 const sourced = {

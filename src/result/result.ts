@@ -63,6 +63,16 @@ export interface Explanation {
   readonly estimate: { readonly rows: number; readonly cost: number };
 }
 
+/** What a tenant's data has for one dimension. */
+export interface ValueList {
+  readonly dimension: string;
+  /** Most frequent first. `value` null is the group of issues without one. */
+  readonly values: readonly { readonly value: string | null; readonly issues: number }[];
+  /** Distinct values that match the search, before the limit. */
+  readonly total: number;
+  readonly truncated: boolean;
+}
+
 export interface Result {
   readonly data: ResultData;
   readonly meta: ResultMeta;

@@ -76,5 +76,7 @@ export interface SpecChart {
   readonly x: string | null;
   readonly y: string | null;
   readonly color: string | null;
+  readonly facet: string | null;
   readonly title: string | null;
+  readonly theme: string | null;
 }

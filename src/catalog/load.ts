@@ -1,0 +1,83 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { buildCatalog } from "./build.ts";
+import type { Catalog } from "./catalog.ts";
+import { catalogSchema, datasourceSchema, dimensionSchema, metricSchema } from "./definition.ts";
+import { loadGrammar } from "./expression.ts";
+import { CatalogInvalid, type CatalogProblem } from "./problems.ts";
+import { type RecordedVersions, recordedVersionsSchema } from "./versions.ts";
+
+/** A definition with the file it stands in, for messages. */
+export interface Defined<T> {
+  readonly file: string;
+  readonly value: T;
+}
+
+export interface CatalogFiles {
+  readonly catalog: z.infer<typeof catalogSchema>;
+  readonly datasources: readonly Defined<z.infer<typeof datasourceSchema>>[];
+  readonly dimensions: readonly Defined<z.infer<typeof dimensionSchema>>[];
+  readonly metrics: readonly Defined<z.infer<typeof metricSchema>>[];
+  readonly recorded: RecordedVersions;
+  readonly changelog: string;
+}
+
+/** Reads the catalog in `directory` and proves it consistent. Throws CatalogInvalid with every finding. */
+export async function loadCatalog(directory: string): Promise<Catalog> {
+  const [files] = await Promise.all([readCatalogFiles(directory), loadGrammar()]);
+  return buildCatalog(files);
+}
+
+/** Reads and shapes the files without proving that they fit together. */
+export async function readCatalogFiles(directory: string): Promise<CatalogFiles> {
+  const problems: CatalogProblem[] = [];
+  const [catalog, recorded, datasources, dimensions, metrics, changelog] = await Promise.all([
+    readYaml(directory, "catalog.yaml", catalogSchema, problems),
+    readYaml(directory, "versions.yaml", recordedVersionsSchema, problems),
+    readFolder(directory, "datasources", datasourceSchema, problems),
+    readFolder(directory, "dimensions", dimensionSchema, problems),
+    readFolder(directory, "metrics", metricSchema, problems),
+    readText(directory, "CHANGELOG.md", problems),
+  ]);
+  if (problems.length > 0 || !catalog || !recorded || changelog === undefined) throw new CatalogInvalid(problems);
+  return { catalog: catalog.value, recorded: recorded.value, datasources, dimensions, metrics, changelog };
+}
+
+async function readFolder<T>(root: string, folder: string, schema: z.ZodType<T>, problems: CatalogProblem[]): Promise<Defined<T>[]> {
+  const names = await readdir(join(root, folder)).catch(() => {
+    problems.push({ file: folder, message: "this folder of the catalog is missing" });
+    return [];
+  });
+  const files = names.filter((name) => name.endsWith(".yaml")).toSorted();
+  const read = await Promise.all(files.map((name) => readYaml(root, `${folder}/${name}`, schema, problems)));
+  return read.filter((defined) => defined !== undefined);
+}
+
+async function readYaml<T>(root: string, file: string, schema: z.ZodType<T>, problems: CatalogProblem[]): Promise<Defined<T> | undefined> {
+  const text = await readText(root, file, problems);
+  if (text === undefined) return undefined;
+  let data: unknown;
+  try {
+    data = parse(text);
+  } catch (error) {
+    problems.push({ file, message: `not YAML: ${error instanceof Error ? error.message : String(error)}` });
+    return undefined;
+  }
+  const parsed = schema.safeParse(data);
+  if (parsed.success) return { file, value: parsed.data };
+  for (const issue of parsed.error.issues) {
+    problems.push({ file, message: `${issue.path.join(".") || "the definition"}: ${issue.message}` });
+  }
+  return undefined;
+}
+
+async function readText(root: string, file: string, problems: CatalogProblem[]): Promise<string | undefined> {
+  try {
+    return await readFile(join(root, file), "utf8");
+  } catch {
+    problems.push({ file, message: "this file of the catalog is missing or cannot be read" });
+    return undefined;
+  }
+}

@@ -1,0 +1,46 @@
+import type { Cell, Result, ResultMeta } from "./result.ts";
+import type { Answer } from "./shape.ts";
+
+/** Rows that go into a conversation at once: about 8k tokens. */
+export const INLINE_ROWS = 50;
+
+/** A whole answer as it is kept for paging. */
+export interface StoredResult {
+  readonly answer: Answer;
+  readonly meta: Omit<ResultMeta, "result_id" | "result_uri">;
+  readonly queryTimeMs: number;
+}
+
+/** Rows `offset` to `offset + limit` of a stored answer in the envelope of CONTRACT.md section 5. */
+export function pageOf(id: string, { answer, meta, queryTimeMs }: StoredResult, { offset, limit }: { offset: number; limit: number }): Result {
+  const rows = answer.rows.slice(offset, offset + limit);
+  const end = offset + rows.length;
+  return {
+    data: {
+      columns: answer.columns,
+      rows,
+      ...(answer.totals === undefined ? {} : { totals: answer.totals }),
+      total: answer.total,
+      truncated: rows.length < answer.total,
+      next_cursor: end < answer.rows.length ? toCursor(end) : null,
+      query_time_ms: queryTimeMs,
+      cached: false,
+    },
+    meta: { ...meta, result_id: id, result_uri: `metricgate://results/${id}` },
+  };
+}
+
+const toCursor = (offset: number): string => Buffer.from(`o:${offset}`).toString("base64url");
+
+/** Where a cursor points; undefined when we did not write it. */
+export function readCursor(cursor: string): number | undefined {
+  const found = /^o:(\d{1,7})$/.exec(Buffer.from(cursor, "base64url").toString());
+  return found ? Number(found[1]) : undefined;
+}
+
+/** Rough size in memory: what bounds the store. */
+export function approximateBytes(rows: readonly (readonly Cell[])[]): number {
+  let bytes = 2000;
+  for (const row of rows) for (const cell of row) bytes += typeof cell === "string" ? 16 + 2 * cell.length : 16;
+  return bytes;
+}

@@ -1,0 +1,109 @@
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Problem } from "../errors.ts";
+import { isDate, isInstant } from "./dates.ts";
+import { checkMeasuresHave } from "./names.ts";
+import { problem, quoted } from "./problems.ts";
+import type { FilterInput } from "./shape.ts";
+import type { FilterValue, Operator, SpecFilter, SpecMeasure } from "./spec.ts";
+
+type FieldType = "text" | "number" | "timestamp";
+
+const NULL_TESTS = ["is_null", "is_not_null"] as const;
+const COMPARISONS = ["=", "!=", "in", "not_in", ">", ">=", "<", "<=", "between"] as const;
+
+/** Which operators make sense for a field of each type. */
+const OPERATORS_OF: Record<FieldType, readonly Operator[]> = {
+  text: ["=", "!=", "in", "not_in", "contains", "starts_with", ...NULL_TESTS],
+  number: [...COMPARISONS, ...NULL_TESTS],
+  timestamp: [...COMPARISONS, ...NULL_TESTS],
+};
+
+export function parseFilters(input: readonly FilterInput[], measures: readonly SpecMeasure[], catalog: Catalog, problems: Problem[]): SpecFilter[] {
+  const filters: SpecFilter[] = [];
+  for (const [index, filter] of input.entries()) {
+    const path = `filters[${index}]`;
+    const { op } = filter;
+    const field = filter.field === undefined ? undefined : resolveField(filter.field, path, { measures, catalog }, problems);
+    if (!field || op === undefined) continue;
+    checkOperator(op, field, path, problems);
+    filters.push({ field: field.name, op, values: readValues({ ...filter, op }, field, path, problems) });
+  }
+  return filters;
+}
+
+interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
+/** A filter's field: a dimension, a filter-only field, or a requested measure (then it applies to the aggregate). */
+function resolveField(
+  name: string,
+  path: string,
+  { measures, catalog }: { measures: readonly SpecMeasure[]; catalog: Catalog },
+  problems: Problem[],
+): Field | undefined {
+  const named = measures.filter((candidate) => candidate.name === (catalog.aliases.get(name) ?? name));
+  const measure = measures.find((candidate) => candidate.as === name) ?? (named.length === 1 ? named[0] : undefined);
+  if (measure) return { name: measure.as, type: "number" };
+  const dimension = catalog.dimensions.get(name);
+  if (dimension) {
+    checkMeasuresHave("fields", name, { path: `${path}.field`, measures, catalog }, problems);
+    return { name, type: dimension.type };
+  }
+  const isMetric = catalog.metrics.has(name) || catalog.aliases.has(name);
+  const message = isMetric
+    ? `${name} is a metric; to filter on its value, request it under measures${named.length > 1 ? " once, or filter on its \"as\"" : ""}`
+    : `there is no field ${quoted(name)}`;
+  const allowed = [...catalog.dimensions.keys(), ...measures.map((candidate) => candidate.as)];
+  problems.push(problem("UNKNOWN_FIELD", { path: `${path}.field`, message, allowed, ...(isMetric ? {} : { wrote: name }) }));
+  return undefined;
+}
+
+function checkOperator(op: Operator, field: Field, path: string, problems: Problem[]): void {
+  const allowed = OPERATORS_OF[field.type];
+  if (allowed.includes(op)) return;
+  problems.push(problem("BAD_OPERATOR", { path: `${path}.op`, message: `${op} cannot be used on ${field.name}, which is a ${field.type}`, allowed }));
+}
+
+function readValues(filter: FilterInput & { op: Operator }, field: Field, path: string, problems: Problem[]): FilterValue[] {
+  if (filter.values !== undefined && filter.value !== undefined) {
+    problems.push(problem("BAD_VALUE", { path, message: "give values or value, not both" }));
+    return [];
+  }
+  const single = filter.values === undefined;
+  const raw = filter.values ?? (filter.value === undefined ? [] : Array.isArray(filter.value) ? filter.value : [filter.value]);
+  const count = countProblem(filter.op, raw.length);
+  if (count !== undefined) {
+    problems.push(problem("BAD_VALUE", { path: `${path}.values`, message: count, ...(raw.length > 1 && filter.op === "=" ? { suggestion: "in" } : {}) }));
+    return [];
+  }
+  const values: FilterValue[] = [];
+  for (const [index, value] of raw.entries()) {
+    const where = single && !Array.isArray(filter.value) ? `${path}.value` : `${path}.${single ? "value" : "values"}[${index}]`;
+    const coerced = coerce(value, field);
+    if (typeof coerced === "object") problems.push(problem("BAD_VALUE", { path: where, message: coerced.message }));
+    else values.push(coerced);
+  }
+  return values;
+}
+
+function countProblem(op: Operator, count: number): string | undefined {
+  if (op === "is_null" || op === "is_not_null") return count === 0 ? undefined : `${op} takes no values`;
+  if (op === "between") return count === 2 ? undefined : `between takes two values, the lower and the upper; ${count} given`;
+  if (op === "in" || op === "not_in") return count > 0 ? undefined : `${op} takes at least one value`;
+  if (count === 1) return undefined;
+  return `${op} takes one value; ${count} given${op === "=" ? "; for several use in" : op === "!=" ? "; for several use not_in" : ""}`;
+}
+
+function coerce(value: string | number | boolean, field: Field): FilterValue | { message: string } {
+  const written = String(value);
+  if (field.type === "text") return written;
+  if (field.type === "number") {
+    const number = typeof value === "string" && value.trim() === "" ? Number.NaN : Number(value);
+    if (Number.isFinite(number) && typeof value !== "boolean") return number;
+    return { message: `${quoted(written)} is not a number (${field.name} is a number). Example: ["3"]` };
+  }
+  if (isDate(written) || isInstant(written)) return written;
+  return { message: `${quoted(written)} is not a date (${field.name} is a date). Example: ["2024-01-31"] or ["2024-01-31T12:00:00Z"]` };
+}

@@ -1,0 +1,60 @@
+import type { Catalog } from "../catalog/catalog.ts";
+import { AppError, type Problem } from "../errors.ts";
+import { problem, quoted } from "./problems.ts";
+import { MAX_TEXT } from "./shape.ts";
+
+/** Asks for the values that a tenant's data has for one dimension. */
+export interface ValuesRequest {
+  readonly dimension: string;
+  /** Case-insensitive part of the value. */
+  readonly search?: string | null;
+  /** 1–200, default 50. */
+  readonly limit?: number | null;
+}
+
+/** Asks for a page of a stored result. */
+export interface PageRequest {
+  readonly result_id: string;
+  /** From a previous answer's `next_cursor`. */
+  readonly cursor?: string | null;
+  /** Rows a page, 1–1000, default 50. */
+  readonly limit?: number | null;
+}
+
+const MAX_VALUES = 200;
+const DEFAULT_VALUES = 50;
+
+/** Checks a request for values; throws AppError SPEC_INVALID with every problem. */
+export function parseValuesRequest({ dimension, search, limit }: ValuesRequest, catalog: Catalog): { dimension: string; search: string | null; limit: number } {
+  const problems: Problem[] = [];
+  const groupable = [...catalog.dimensions.values()].filter((known) => !known.filter_only).map((known) => known.name);
+  if (!groupable.includes(dimension)) {
+    problems.push(problem("UNKNOWN_DIMENSION", { path: "dimension", message: `there is no dimension ${quoted(String(dimension))}`, allowed: groupable, wrote: String(dimension) }));
+  }
+  const text = search ?? null;
+  if (text !== null && (text.length > MAX_TEXT || !text.isWellFormed() || text.includes("\0"))) {
+    problems.push(problem("BAD_VALUE", { path: "search", message: `search is a text of up to ${MAX_TEXT} characters` }));
+  }
+  const count = limitOf(limit, { default: DEFAULT_VALUES, max: MAX_VALUES }, problems);
+  if (problems.length > 0) throw invalid(problems);
+  return { dimension, search: text === "" ? null : text, limit: count };
+}
+
+/** Checks how many rows a page may have; throws AppError SPEC_INVALID. */
+export function parsePageLimit(limit: number | null | undefined, bounds: { default: number; max: number }): number {
+  const problems: Problem[] = [];
+  const count = limitOf(limit, bounds, problems);
+  if (problems.length > 0) throw invalid(problems);
+  return count;
+}
+
+function limitOf(limit: number | null | undefined, bounds: { default: number; max: number }, problems: Problem[]): number {
+  const count = limit ?? bounds.default;
+  if (Number.isInteger(count) && count >= 1 && count <= bounds.max) return count;
+  problems.push(problem("LIMIT_EXCEEDED", { path: "limit", message: `limit is a whole number from 1 to ${bounds.max}` }));
+  return bounds.default;
+}
+
+function invalid(problems: readonly Problem[]): AppError {
+  return new AppError("SPEC_INVALID", "The request cannot be answered as written.", { problems, next: "Mend it and call again." });
+}

@@ -1,0 +1,31 @@
+import type { Catalog } from "../catalog/catalog.ts";
+import type { DatasourceDefinition } from "../catalog/definition.ts";
+import { must } from "../must.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Tenant } from "../tenant.ts";
+import { ident, type Sql, sql, value } from "./fragment.ts";
+
+/** What reading rows takes: whose, and by which definitions. */
+export interface SourceContext {
+  readonly catalog: Catalog;
+  readonly tenantId: Sql;
+}
+
+/** What every clause of one statement shares. */
+export interface Context extends SourceContext {
+  readonly plan: Plan;
+  readonly timezone: Sql;
+}
+
+export function makeContext(plan: Plan, tenant: Tenant, catalog: Catalog): Context {
+  return { catalog, plan, tenantId: value(tenant.id, "int"), timezone: value(plan.timezone, "text") };
+}
+
+/** A base table and the condition that keeps it to the tenant: the only place where a table of the warehouse is named (law 1c). */
+export function baseTable(context: SourceContext, table: string, alias: string): { readonly table: Sql; readonly wall: Sql } {
+  return { table: sql`"warehouse".${ident(table)} as ${ident(alias)}`, wall: sql`${ident(alias, "tenant_id")} = ${context.tenantId}` };
+}
+
+export function datasourceOf(context: SourceContext, name: string): DatasourceDefinition {
+  return must(context.catalog.datasources.get(name), `datasource ${name}`);
+}
