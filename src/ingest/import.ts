@@ -110,6 +110,7 @@ async function run(client: IngestClient, tenantId: number, request: ImportReques
   // Before deriving: an open sprint ends at the instance's newest instant.
   const closed = await closeInstance(target, loader.newestInstant);
   await derive(target, scope);
+  await client.query("select warehouse.refresh_statistics()");
   reportStatuses(settled.statuses, mapping, log);
   return {
     instanceId,

@@ -1,0 +1,41 @@
+/** A change of an issue's whole set of sprints. */
+export interface SprintSetChange {
+  readonly at: string;
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
+
+/** One stay in a sprint; null `addedAt` unknown, null `removedAt` not left. */
+export interface SprintSpell {
+  readonly sprintId: string;
+  readonly addedAt: string | null;
+  readonly removedAt: string | null;
+}
+
+/** The ids in a changelog's set: `"10, 12, 13"`, empty or absent for none. */
+export function sprintIdsOf(set: string | null): string[] {
+  return (set ?? "").split(",").map((id) => id.trim()).filter((id) => /^\d+$/.test(id));
+}
+
+/**
+ * The stays that a history of sets tells (oldest first), completed by the sprints that the issue names today.
+ * A sprint in the first set, or named today without a trace in the history, was joined at an unknown time.
+ */
+export function spellsOf(changes: readonly SprintSetChange[], today: readonly string[]): SprintSpell[] {
+  const spells: SprintSpell[] = [];
+  const open = new Map<string, string | null>();
+  for (const id of changes[0]?.from ?? []) open.set(id, null);
+  for (const { at, from, to } of changes) {
+    const wanted = new Set(to);
+    for (const id of new Set([...from, ...open.keys()])) {
+      if (wanted.has(id)) continue;
+      spells.push({ sprintId: id, addedAt: open.get(id) ?? null, removedAt: at });
+      open.delete(id);
+    }
+    for (const id of wanted) if (!open.has(id)) open.set(id, from.includes(id) ? null : at);
+  }
+  for (const [sprintId, addedAt] of open) spells.push({ sprintId, addedAt, removedAt: null });
+  const told = new Set(spells.map((spell) => spell.sprintId));
+  for (const sprintId of new Set(today)) if (!told.has(sprintId)) spells.push({ sprintId, addedAt: null, removedAt: null });
+  return spells;
+}
