@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
+import type { McpServer, WebStandardStreamableHTTPServerTransportOptions } from "@modelcontextprotocol/server";
+import { authInfoOf } from "../mcp/callers.ts";
+import type { Connections } from "../mcp/announce.ts";
+import type { ServerFactory } from "../mcp/server.ts";
+import type { Principal } from "../tenant.ts";
+
+interface Session {
+  readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly server: McpServer;
+  readonly principal: Principal;
+  usedAtMs: number;
+}
+
+export interface SessionOptions {
+  readonly maxSessions: number;
+  readonly idleMs: number;
+  /** For resumable streams; without it a broken stream is simply reopened. */
+  readonly stream?: Pick<WebStandardStreamableHTTPServerTransportOptions, "eventStore" | "retryInterval">;
+}
+
+/**
+ * Sessions of the protocol versions before 2026-07-28. They carry what a lone request cannot: change notices, log
+ * level, cancellation by message. Losing one is harmless, since a request with an unknown session is answered alone.
+ */
+export interface LegacySessions {
+  /** The session's answer, or null when this caller has no such session. */
+  handle(request: Request, body: unknown, principal: Principal): Promise<Response> | null;
+  /** Opens a session with an `initialize` request. */
+  open(request: Request, body: unknown, principal: Principal): Promise<Response>;
+  readonly size: number;
+  close(): Promise<void>;
+}
+
+export function legacySessions(factory: ServerFactory, connections: Connections, options: SessionOptions): LegacySessions {
+  const sessions = new Map<string, Session>();
+
+  const end = async (id: string): Promise<void> => {
+    const session = sessions.get(id);
+    sessions.delete(id);
+    if (session === undefined) return;
+    connections.forget(session.server);
+    await session.server.close();
+  };
+  const sweep = setInterval(() => {
+    const oldest = Date.now() - options.idleMs;
+    for (const [id, session] of sessions) if (session.usedAtMs < oldest) void end(id);
+  }, Math.min(options.idleMs, 60_000));
+  sweep.unref();
+
+  const remember = (id: string, session: Session): void => {
+    // A Map keeps the order of use, because `handle` moves what it uses to the end.
+    for (const [leastRecent] of sessions) {
+      if (sessions.size < options.maxSessions) break;
+      void end(leastRecent);
+    }
+    sessions.set(id, session);
+    connections.add(session.server);
+  };
+
+  return {
+    get size() {
+      return sessions.size;
+    },
+    handle: (request, body, principal) => {
+      const id = request.headers.get("mcp-session-id") ?? "";
+      const session = sessions.get(id);
+      if (session === undefined || !samePrincipal(session.principal, principal)) return null;
+      session.usedAtMs = Date.now();
+      sessions.delete(id);
+      sessions.set(id, session);
+      return session.transport.handleRequest(request, { ...(body === undefined ? {} : { parsedBody: body }), authInfo: authInfoOf(principal) });
+    },
+    open: async (request, body, principal) => {
+      const server = factory({ era: "legacy" });
+      const transport = new WebStandardStreamableHTTPServerTransport({
+        ...options.stream,
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: (id) => remember(id, { transport, server, principal, usedAtMs: Date.now() }),
+        onsessionclosed: (id) => {
+          sessions.delete(id);
+          connections.forget(server);
+        },
+      });
+      await server.connect(transport);
+      const response = await transport.handleRequest(request, { parsedBody: body, authInfo: authInfoOf(principal) });
+      if (transport.sessionId === undefined) await server.close();
+      return response;
+    },
+    close: async () => {
+      clearInterval(sweep);
+      await Promise.allSettled([...sessions.keys()].map(end));
+    },
+  };
+}
+
+function samePrincipal(a: Principal, b: Principal): boolean {
+  return a.tenant.id === b.tenant.id && a.user === b.user;
+}

@@ -1,0 +1,124 @@
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import { createAdaptorServer } from "@hono/node-server";
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import { AppError, toAppError } from "../errors.ts";
+import type { Announce } from "../mcp/announce.ts";
+import { errorEnvelope } from "../mcp/answer.ts";
+import type { McpParts } from "../mcp/parts.ts";
+import { serverFactory } from "../mcp/server.ts";
+import type { Extension } from "../mcp/server.ts";
+import { hostAndOriginGuard, originCheck } from "./guards.ts";
+import type { SessionOptions } from "./legacy-sessions.ts";
+import { mcpEndpoint } from "./mcp-endpoint.ts";
+import type { McpEndpoint } from "./mcp-endpoint.ts";
+import { healthRoutes, metricsRoute } from "./operator-routes.ts";
+import type { OperatorRoutes } from "./operator-routes.ts";
+import { httpStatusOf } from "./status.ts";
+
+export interface HttpOptions extends OperatorRoutes {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** See GuardOptions. */
+  readonly allowedOrigins: readonly string[];
+  readonly mcp: McpParts;
+  readonly extend?: Extension;
+  readonly sessionStream?: SessionOptions["stream"];
+}
+
+export interface HttpEdge extends Announce {
+  /** Where clients connect: `http://127.0.0.1:8765/mcp`. */
+  readonly url: string;
+  /** Lets running requests end for a while, then closes. */
+  close(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const TIMEOUT_CHECK_MS = 2000;
+const KEEP_ALIVE_MS = 30_000;
+const MAX_CONNECTIONS = 1024;
+const CLOSE_GRACE_MS = 5000;
+const SESSIONS = { maxSessions: 1000, idleMs: 30 * 60_000 };
+
+/** Listens. Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
+export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
+  const { mcp, host, port } = options;
+  const sessions = { ...SESSIONS, ...(options.sessionStream === undefined ? {} : { stream: options.sessionStream }) };
+  const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions });
+  const app = routes(options, endpoint);
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    createServer,
+    serverOptions: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    },
+  }) as Server;
+  server.maxConnections = MAX_CONNECTIONS;
+  await listen(server, host, port);
+  const { toolsChanged, promptsChanged, resourcesChanged, resourceUpdated } = endpoint;
+  return {
+    url: `http://${shownHost(host)}:${(server.address() as AddressInfo).port}/mcp`,
+    toolsChanged, promptsChanged, resourcesChanged, resourceUpdated,
+    close: () => close(server, endpoint),
+  };
+}
+
+function routes(options: HttpOptions, endpoint: McpEndpoint): Hono {
+  const { mcp, allowedOrigins } = options;
+  const app = new Hono();
+  const originAllowed = originCheck(allowedOrigins);
+  // Before the guard: an orchestrator asks by address.
+  app.route("/health", healthRoutes(options));
+  app.use(hostAndOriginGuard({ host: options.host, allowedOrigins, observe: mcp.observe }));
+  app.use(cors({
+    origin: (origin) => (originAllowed(origin) ? origin : null),
+    allowMethods: ["GET", "POST", "DELETE"],
+    allowHeaders: ["content-type", "authorization", "mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id"],
+    exposeHeaders: ["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
+    maxAge: 600,
+  }));
+  app.all("/mcp", bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => {
+    mcp.observe({ kind: "request_refused", reason: "size", status: 413 });
+    return context.json({ jsonrpc: "2.0", error: { code: -32_000, message: `A request may have at most ${MAX_BODY_BYTES} bytes.` }, id: null }, 413);
+  } }), (context) => endpoint.respond(context.req.raw));
+  app.get("/metrics", metricsRoute(options));
+  app.notFound((context) => context.json(errorEnvelope(new AppError("NOT_FOUND", "There is nothing here.", { next: "MCP clients connect to /mcp." })), 404));
+  app.onError((thrown) => {
+    const error = toAppError(thrown);
+    if (error.code === "INTERNAL") mcp.observe({ kind: "unexpected_error", where: "http", error: thrown });
+    return Response.json(errorEnvelope(error), { status: httpStatusOf(error.code) });
+  });
+  return app;
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  const listening = Promise.withResolvers<void>();
+  server.once("error", listening.reject);
+  server.listen(port, host, () => {
+    server.off("error", listening.reject);
+    listening.resolve();
+  });
+  return listening.promise;
+}
+
+async function close(server: Server, endpoint: McpEndpoint): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const grace = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  await endpoint.close();
+  await closed;
+  clearTimeout(grace);
+}
+
+function shownHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

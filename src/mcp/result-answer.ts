@@ -1,0 +1,84 @@
+import type { Cell, Result, ResultColumn, ResultMeta } from "../result/result.ts";
+import type { Spec } from "../spec/spec.ts";
+import type { Answer } from "./answer.ts";
+import { DATA_NOTICE, untrusted, visible } from "./visible.ts";
+
+/** CONTRACT.md section 5: a result as text (about half the tokens of its JSON) and as the envelope. */
+export function resultAnswer(result: Result): Answer {
+  return { text: resultText(result), structured: resultEnvelope(result) };
+}
+
+/** The succeeding half of the envelope. */
+export function resultEnvelope(result: Result): Readonly<Record<string, unknown>> {
+  return { success: true, data: result.data, meta: { ...result.meta, notice: DATA_NOTICE } };
+}
+
+function resultText(result: Result): string {
+  const { data, meta } = result;
+  const explanation = meta.explanation;
+  if (explanation !== undefined) {
+    return [
+      "Not run (dry_run).",
+      untrusted([visible(meta.summary), ...meta.warnings.map((warning) => `warning: ${visible(warning)}`)]),
+      `estimate: ${explanation.estimate.rows} rows, cost ${explanation.estimate.cost}`,
+      `statement: ${visible(explanation.statement)}`,
+      `plan: ${visible(JSON.stringify(explanation.plan))}`,
+      ...provenance(meta),
+    ].join("\n");
+  }
+  return [untrusted(tableLines(result)), pagingLine(result), ...provenance(meta), ...timing(result)].filter((line) => line !== "").join("\n");
+
+  function timing({ data: { cached, query_time_ms } }: Result): readonly string[] {
+    return [`answered in ${query_time_ms} ms${cached ? ", from the cache" : ""}; good for ${meta.cache_ttl} s; columns: ${data.columns.map(columnNote).join(", ")}`];
+  }
+}
+
+function tableLines({ data, meta }: Result): readonly string[] {
+  return [
+    visible(meta.summary),
+    ...meta.warnings.map((warning) => `warning: ${visible(warning)}`),
+    data.columns.map((column) => cellText(column.name)).join(","),
+    ...data.rows.map(rowText),
+    ...(data.totals === undefined ? [] : [`total,${rowText(data.totals)}`]),
+  ];
+}
+
+function pagingLine({ data, meta }: Result): string {
+  const shown = `${data.rows.length} of ${data.total} rows`;
+  if (data.next_cursor === null) return data.truncated ? `${shown} (cut by limit); result_id ${meta.result_id}` : `${shown}; result_id ${meta.result_id}`;
+  return `${shown}. More: get_result {"result_id":"${meta.result_id}","cursor":"${data.next_cursor}"}; all as CSV: ${meta.result_uri}.csv`;
+}
+
+/** Where the numbers come from, one line each. */
+function provenance(meta: ResultMeta): readonly string[] {
+  const metrics = meta.metrics_used.map(({ name, version }) => `${name} ${version}`).join(", ");
+  return [
+    `metrics: ${metrics} (catalog ${meta.catalog_version}, spec ${meta.spec_version}); data as of ${meta.data_as_of ?? "never imported"}; time zone ${meta.timezone}`,
+    ...meta.deprecations.map((deprecation) => `deprecated: ${visible(deprecation)}`),
+    ...(meta.partial_buckets.length === 0 ? [] : [`incomplete buckets: ${meta.partial_buckets.join(", ")}`]),
+    ...(meta.chart === null || meta.chart === undefined ? [] : [`chart: ${visible(JSON.stringify(meta.chart))}`]),
+    `spec: ${visible(JSON.stringify(asked(meta.spec)))}`,
+  ];
+}
+
+/** The canonical spec without what it leaves at its default. */
+function asked(spec: Spec): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(spec).filter(([, value]) => value !== null && value !== false && !(Array.isArray(value) && value.length === 0));
+  return Object.fromEntries(entries);
+}
+
+function columnNote(column: ResultColumn): string {
+  return `${column.name} ${column.unit ?? column.type} "${visible(column.label)}"`;
+}
+
+function rowText(row: readonly Cell[]): string {
+  return row.map(cellText).join(",");
+}
+
+/** A cell on one line; null is empty, an empty text is "". */
+export function cellText(cell: Cell): string {
+  if (cell === null) return "";
+  if (typeof cell !== "string") return String(cell);
+  const text = visible(cell);
+  return text === "" || /[",]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,73 @@
+import { McpServer } from "@modelcontextprotocol/server";
+import type { CacheHint, McpRequestContext, ServerOptions } from "@modelcontextprotocol/server";
+import type { Catalog } from "../catalog/catalog.ts";
+import { specJsonSchema } from "../spec/json-schema.ts";
+import { registerSubscriptions } from "./announce.ts";
+import { callTool } from "./call-tool.ts";
+import { registerCompletions } from "./completions.ts";
+import type { Tool } from "./define-tool.ts";
+import { INSTRUCTIONS } from "./instructions.ts";
+import type { JsonSchema } from "./json-schema.ts";
+import type { McpParts } from "./parts.ts";
+import { readyPrompts, registerPrompts } from "./prompts.ts";
+import { catalogResources, registerCatalogResources } from "./resources/catalog-resources.ts";
+import { registerResultResources } from "./resources/result-resources.ts";
+import { standardSchema } from "./standard-schema.ts";
+import { getResult } from "./tools/get-result.ts";
+import { listMetrics } from "./tools/list-metrics.ts";
+import { listValues } from "./tools/list-values.ts";
+import { runAnalyticsSpec } from "./tools/run-analytics-spec.ts";
+
+/** Makes one server: for a connection, or for a single request of a transport without connections. */
+export type ServerFactory = (context: Pick<McpRequestContext, "era">) => McpServer;
+
+/** What is added to every server: nothing in the product, the conformance fixtures in its tests. */
+export interface Extension {
+  readonly options?: ServerOptions;
+  readonly register: (server: McpServer) => void;
+}
+
+const LISTS: CacheHint = { ttlMs: 300_000, cacheScope: "private" };
+const MAX_INPUT_ELEMENTS = 10_000;
+
+/**
+ * Builds everything that a catalog determines, once, and returns what assembles servers from it for either
+ * protocol era.
+ */
+export function serverFactory(parts: McpParts, extend?: Extension): ServerFactory {
+  const { catalog } = parts.pipeline;
+  const specSchema = specJsonSchema(catalog);
+  const prompts = readyPrompts(parts.prompts, catalog);
+  const resources = catalogResources(catalog, specSchema);
+  const tools = toolsOf(catalog, specSchema).map((tool) => ({ tool, config: configOf(tool) }));
+  const options: ServerOptions = { ...serverOptions(), ...extend?.options };
+  return ({ era }) => {
+    const server = new McpServer({ name: "metricgate", title: "metricgate", version: parts.version }, { ...options, maxToolInputElements: MAX_INPUT_ELEMENTS });
+    for (const { tool, config } of tools) server.registerTool(tool.name, config, (input, context) => callTool(tool, input, context, parts));
+    registerCatalogResources(server, resources, catalog);
+    registerResultResources(server, parts);
+    registerPrompts(server, prompts);
+    registerCompletions(server, prompts, parts);
+    registerSubscriptions(server, era);
+    extend?.register(server);
+    return server;
+  };
+}
+
+/** The tools in the order in which a model should meet them. */
+export function toolsOf(catalog: Catalog, specSchema: JsonSchema): readonly Tool[] {
+  return [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult()];
+}
+
+function configOf(tool: Tool) {
+  const { title, description, annotations } = tool;
+  return { title, description, annotations, inputSchema: standardSchema(tool.inputSchema), outputSchema: standardSchema(tool.outputSchema) };
+}
+
+function serverOptions(): ServerOptions {
+  return {
+    instructions: INSTRUCTIONS,
+    capabilities: { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, prompts: { listChanged: true }, completions: {}, logging: {} },
+    cacheHints: { "tools/list": LISTS, "prompts/list": LISTS, "resources/list": LISTS, "resources/templates/list": LISTS, "server/discover": LISTS, "resources/read": LISTS },
+  };
+}
