@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { ClientBase } from "pg";
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Database } from "../../src/db/database.ts";
+import { openEmbedded } from "../../src/db/embedded/embedded.ts";
+import { buildSnapshot, readSnapshot } from "../../src/db/embedded/snapshot.ts";
 import { openNative } from "../../src/db/native.ts";
 import { must } from "../../src/must.ts";
 import type { Observation } from "../../src/observe/observation.ts";
@@ -31,6 +36,23 @@ export async function openNativeForTest(url: string): Promise<TestDatabase> {
   };
 }
 
+/** An embedded database in a directory of its own, from the shared snapshot; both go on close. */
+export async function openEmbeddedForTest(): Promise<TestDatabase> {
+  if (readSnapshot() === undefined) await buildSnapshot();
+  const dataDir = mkdtempSync(join(tmpdir(), "metricgate-"));
+  const observations: Observation[] = [];
+  const database = await openEmbedded({ dataDir, observe: (one) => observations.push(one) });
+  return {
+    database,
+    observations,
+    asSuperuser: database.asSuperuser,
+    close: async () => {
+      await database.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
 type Suite = (get: () => TestDatabase) => void;
 
 /** Runs one suite on a native database: with TEST_DATABASE_URL set; without it only where CI is not 'true'. */
@@ -39,6 +61,11 @@ export function describeOnNative(name: string, suite: Suite): void {
   describe.skipIf(url === undefined)(`${name} (native)`, () =>
     withDatabase(() => openNativeForTest(must(url, "TEST_DATABASE_URL")), suite),
   );
+}
+
+/** Runs one suite on an embedded database. */
+export function describeOnEmbedded(name: string, suite: Suite): void {
+  describe(`${name} (embedded)`, () => withDatabase(openEmbeddedForTest, suite));
 }
 
 function withDatabase(open: () => Promise<TestDatabase>, suite: Suite): void {
@@ -52,5 +79,6 @@ function withDatabase(open: () => Promise<TestDatabase>, suite: Suite): void {
 
 /** Runs one suite on each kind of database, each fresh and migrated. */
 export function describeOnEachDatabase(name: string, suite: Suite): void {
+  describeOnEmbedded(name, suite);
   describeOnNative(name, suite);
 }
