@@ -35,6 +35,8 @@ export interface LegacySessions {
 
 export function legacySessions(factory: ServerFactory, connections: Connections, options: SessionOptions): LegacySessions {
   const sessions = new Map<string, Session>();
+  /** Sessions that their clients ended: asking on is a client's mistake, and it is told so. */
+  const ended = new Set<string>();
 
   const end = async (id: string): Promise<void> => {
     const session = sessions.get(id);
@@ -65,6 +67,7 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
     },
     handle: (request, body, principal) => {
       const id = request.headers.get("mcp-session-id") ?? "";
+      if (ended.has(id)) return Promise.resolve(sessionEnded());
       const session = sessions.get(id);
       if (session === undefined || !samePrincipal(session.principal, principal)) return null;
       session.usedAtMs = Date.now();
@@ -81,6 +84,7 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
         onsessionclosed: (id) => {
           sessions.delete(id);
           connections.forget(server);
+          rememberEnded(ended, id);
         },
       });
       await server.connect(transport);
@@ -93,6 +97,20 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
       await Promise.allSettled([...sessions.keys()].map(end));
     },
   };
+}
+
+const MAX_ENDED = 1000;
+
+function rememberEnded(ended: Set<string>, id: string): void {
+  ended.add(id);
+  for (const oldest of ended) {
+    if (ended.size <= MAX_ENDED) break;
+    ended.delete(oldest);
+  }
+}
+
+function sessionEnded(): Response {
+  return Response.json({ jsonrpc: "2.0", error: { code: -32_001, message: "This session has ended." }, id: null }, { status: 404 });
 }
 
 function samePrincipal(a: Principal, b: Principal): boolean {

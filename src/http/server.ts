@@ -44,6 +44,7 @@ const TIMEOUT_CHECK_MS = 2000;
 const KEEP_ALIVE_MS = 30_000;
 const MAX_CONNECTIONS = 1024;
 const CLOSE_GRACE_MS = 5000;
+const CLOSE_CHECK_MS = 20;
 const SESSIONS = { maxSessions: 1000, idleMs: 30 * 60_000 };
 
 /** Listens. Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
@@ -112,10 +113,12 @@ function listen(server: Server, host: string, port: number): Promise<void> {
 
 async function close(server: Server, endpoint: McpEndpoint): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // A connection that is busy now is idle in a moment, and would be kept alive.
+  const idle = setInterval(() => server.closeIdleConnections(), CLOSE_CHECK_MS);
   const grace = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
   await endpoint.close();
   await closed;
+  clearInterval(idle);
   clearTimeout(grace);
 }
 
