@@ -4,7 +4,7 @@ import { duplexPair, type Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../../errors.ts";
 import { schemaFingerprint } from "../migration-files.ts";
-import { clearUnfinished, schemaOf, type DataDirectory } from "./data-directory.ts";
+import { clearUnfinished, recordSchema, schemaOf, type DataDirectory } from "./data-directory.ts";
 import { startEngine, type Engine } from "./engine.ts";
 import { tryToLead, type Leadership } from "./leadership.ts";
 import { createMux, type Mux } from "./mux.ts";
@@ -54,6 +54,7 @@ async function lead(options: LinkOptions, leadership: Leadership): Promise<Led> 
     if (schema === undefined) clearUnfinished(directory);
     const snapshot = schema === undefined ? readSnapshot() : undefined;
     engine = await startEngine({ dataDir: directory.postgres, ...(snapshot === undefined ? {} : { snapshot }) });
+    if (snapshot !== undefined) recordSchema(directory, schemaFingerprint());
     const mux = createMux(engine, { onEngineLost: options.onEngineLost });
     return { leadership, engine, mux, server: await serveOthers(directory, mux) };
   } catch (thrown) {

@@ -1,0 +1,365 @@
+-- What the migrations make, read back from the catalogues. Written by `npm run schema:dump`; do not edit.
+
+schema ctx owner metricgate_owner
+  grant usage to metricgate_ingest
+  grant usage to metricgate_reader
+
+schema directory owner metricgate_owner
+  grant usage to metricgate_directory
+
+schema ops owner metricgate_owner
+  grant usage to metricgate_directory
+
+schema warehouse owner metricgate_owner
+  grant usage to metricgate_ingest
+  grant usage to metricgate_reader
+
+table directory.tenant owner metricgate_owner row security forced
+  tenant_id integer not null
+  slug text not null
+  name text not null
+  timezone text not null default 'UTC'::text
+  week_start smallint not null default 1
+  created_at timestamp with time zone not null default now()
+  constraint tenant_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text))
+  constraint tenant_tenant_id_check CHECK ((tenant_id > 0))
+  constraint tenant_week_start_check CHECK (((week_start >= 1) AND (week_start <= 7)))
+  constraint tenant_pkey PRIMARY KEY (tenant_id)
+  constraint tenant_slug_key UNIQUE (slug)
+  policy directory_all permissive for all to metricgate_directory using true with check true
+  grant insert, select, update to metricgate_directory
+
+table ops.migration owner metricgate_owner row security forced
+  number integer not null
+  name text not null
+  sha256 text not null
+  breaking boolean not null
+  applied_at timestamp with time zone not null default now()
+  constraint migration_pkey PRIMARY KEY (number)
+  policy directory_select permissive for select to metricgate_directory using true
+  policy owner_all permissive for all to metricgate_owner using true with check true
+  grant select to metricgate_directory
+
+table warehouse.blocked_interval owner metricgate_owner row security forced
+  tenant_id integer not null
+  issue_no bigint not null
+  seq integer not null
+  started_at timestamp with time zone not null
+  ended_at timestamp with time zone
+  constraint blocked_interval_check CHECK ((ended_at >= started_at))
+  constraint blocked_interval_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint blocked_interval_pkey PRIMARY KEY (tenant_id, issue_no, seq)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.instance owner metricgate_owner row security forced
+  tenant_id integer not null
+  instance_id text not null
+  kind text not null
+  base_url text
+  bug_types text[] not null default '{Bug,Defect}'::text[]
+  escape_labels text[] not null default '{escaped,escaped-defect,production,customer}'::text[]
+  data_as_of timestamp with time zone
+  imported_at timestamp with time zone not null default now()
+  constraint instance_pkey PRIMARY KEY (tenant_id, instance_id)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.issue owner metricgate_owner row security forced
+  tenant_id integer not null
+  issue_no bigint not null
+  instance_id text not null
+  issue_key text not null
+  tracker_id text
+  project_key text not null
+  issue_type text
+  priority text
+  status text
+  status_ref text
+  status_category text
+  resolution text
+  summary text
+  description text
+  story_points double precision
+  assignee text
+  reporter text
+  created_at timestamp with time zone not null
+  updated_at timestamp with time zone
+  resolved_at timestamp with time zone
+  epic_key text
+  labels text[] not null default '{}'::text[]
+  components text[] not null default '{}'::text[]
+  fix_versions text[] not null default '{}'::text[]
+  affects_versions text[] not null default '{}'::text[]
+  is_bug boolean not null default false
+  is_escaped boolean not null default false
+  has_history boolean not null default false
+  first_in_progress_at timestamp with time zone
+  first_done_at timestamp with time zone
+  last_done_at timestamp with time zone
+  first_reopened_at timestamp with time zone
+  in_progress_seconds double precision
+  constraint issue_story_points_check CHECK ((story_points >= (0)::double precision))
+  constraint issue_tenant_id_instance_id_fkey FOREIGN KEY (tenant_id, instance_id) REFERENCES warehouse.instance(tenant_id, instance_id) ON DELETE CASCADE
+  constraint issue_tenant_id_instance_id_project_key_fkey FOREIGN KEY (tenant_id, instance_id, project_key) REFERENCES warehouse.project(tenant_id, instance_id, project_key)
+  constraint issue_pkey PRIMARY KEY (tenant_id, issue_no)
+  constraint issue_tenant_id_instance_id_issue_key_key UNIQUE (tenant_id, instance_id, issue_key)
+  CREATE INDEX issue_components ON warehouse.issue USING gin (components)
+  CREATE INDEX issue_created ON warehouse.issue USING btree (tenant_id, created_at)
+  CREATE INDEX issue_labels ON warehouse.issue USING gin (labels)
+  CREATE INDEX issue_last_done ON warehouse.issue USING btree (tenant_id, last_done_at) WHERE (last_done_at IS NOT NULL)
+  CREATE INDEX issue_project ON warehouse.issue USING btree (tenant_id, instance_id, project_key)
+  CREATE INDEX issue_resolved ON warehouse.issue USING btree (tenant_id, resolved_at) WHERE (resolved_at IS NOT NULL)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.issue_event owner metricgate_owner partition by RANGE (at) row security forced
+  tenant_id integer not null
+  issue_no bigint not null
+  at timestamp with time zone not null
+  seq integer not null
+  field text not null
+  from_value text
+  to_value text
+  from_ref text
+  to_ref text
+  author text
+  from_category text
+  to_category text
+  constraint issue_event_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint issue_event_pkey PRIMARY KEY (tenant_id, issue_no, at, seq)
+  CREATE INDEX event_status ON ONLY warehouse.issue_event USING btree (tenant_id, at) WHERE (field = 'status'::text)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.project owner metricgate_owner row security forced
+  tenant_id integer not null
+  instance_id text not null
+  project_key text not null
+  name text
+  constraint project_tenant_id_instance_id_fkey FOREIGN KEY (tenant_id, instance_id) REFERENCES warehouse.instance(tenant_id, instance_id) ON DELETE CASCADE
+  constraint project_pkey PRIMARY KEY (tenant_id, instance_id, project_key)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.sprint owner metricgate_owner row security forced
+  tenant_id integer not null
+  sprint_no bigint not null
+  instance_id text not null
+  sprint_id text not null
+  board_id text
+  project_key text
+  name text
+  state text
+  start_at timestamp with time zone
+  end_at timestamp with time zone
+  complete_at timestamp with time zone
+  constraint sprint_tenant_id_instance_id_fkey FOREIGN KEY (tenant_id, instance_id) REFERENCES warehouse.instance(tenant_id, instance_id) ON DELETE CASCADE
+  constraint sprint_pkey PRIMARY KEY (tenant_id, sprint_no)
+  constraint sprint_tenant_id_instance_id_sprint_id_key UNIQUE (tenant_id, instance_id, sprint_id)
+  CREATE INDEX sprint_complete ON warehouse.sprint USING btree (tenant_id, complete_at)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.sprint_issue owner metricgate_owner row security forced
+  tenant_id integer not null
+  sprint_no bigint not null
+  issue_no bigint not null
+  spell integer not null
+  added_at timestamp with time zone
+  removed_at timestamp with time zone
+  constraint sprint_issue_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint sprint_issue_tenant_id_sprint_no_fkey FOREIGN KEY (tenant_id, sprint_no) REFERENCES warehouse.sprint(tenant_id, sprint_no) ON DELETE CASCADE
+  constraint sprint_issue_pkey PRIMARY KEY (tenant_id, sprint_no, issue_no, spell)
+  CREATE INDEX sprint_issue_issue ON warehouse.sprint_issue USING btree (tenant_id, issue_no)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.sprint_member owner metricgate_owner row security forced
+  tenant_id integer not null
+  sprint_no bigint not null
+  issue_no bigint not null
+  is_inferred boolean not null
+  was_resolved_before boolean not null
+  is_committed boolean not null
+  is_added boolean not null
+  is_removed boolean not null
+  is_final boolean not null
+  is_completed boolean not null
+  is_committed_completed boolean not null
+  is_carried_over boolean not null
+  reopen_events integer not null
+  blocked_hours double precision not null
+  constraint sprint_member_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint sprint_member_tenant_id_sprint_no_fkey FOREIGN KEY (tenant_id, sprint_no) REFERENCES warehouse.sprint(tenant_id, sprint_no) ON DELETE CASCADE
+  constraint sprint_member_pkey PRIMARY KEY (tenant_id, sprint_no, issue_no)
+  CREATE INDEX sprint_member_issue ON warehouse.sprint_member USING btree (tenant_id, issue_no)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.status owner metricgate_owner row security forced
+  tenant_id integer not null
+  instance_id text not null
+  status_ref text not null
+  name text not null
+  category text
+  is_blocked boolean not null default false
+  origin text not null
+  constraint status_category_check CHECK ((category = ANY (ARRAY['new'::text, 'in_progress'::text, 'done'::text])))
+  constraint status_origin_check CHECK ((origin = ANY (ARRAY['operator'::text, 'tracker'::text, 'well_known'::text, 'unmapped'::text])))
+  constraint status_tenant_id_instance_id_fkey FOREIGN KEY (tenant_id, instance_id) REFERENCES warehouse.instance(tenant_id, instance_id) ON DELETE CASCADE
+  constraint status_pkey PRIMARY KEY (tenant_id, instance_id, status_ref)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.status_interval owner metricgate_owner row security forced
+  tenant_id integer not null
+  issue_no bigint not null
+  seq integer not null
+  started_at timestamp with time zone not null
+  ended_at timestamp with time zone
+  status text
+  category text
+  constraint status_interval_check CHECK ((ended_at >= started_at))
+  constraint status_interval_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint status_interval_pkey PRIMARY KEY (tenant_id, issue_no, seq)
+  CREATE INDEX interval_in_progress ON warehouse.status_interval USING btree (tenant_id, started_at) WHERE (category = 'in_progress'::text)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.tenant_state owner metricgate_owner row security forced
+  tenant_id integer not null
+  data_version bigint not null default 0
+  data_as_of timestamp with time zone
+  updated_at timestamp with time zone not null default now()
+  constraint tenant_state_pkey PRIMARY KEY (tenant_id)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+function ctx.raise_wall(regclass) owner metricgate_owner
+CREATE OR REPLACE FUNCTION ctx.raise_wall(relation regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  tenant constant text := '(tenant_id = (select ctx.tenant_id()))';
+begin
+  execute format('alter table %s enable row level security, force row level security', relation);
+  execute format('create policy tenant_wall on %s as restrictive for all to public using %s with check %s',
+    relation, tenant, tenant);
+  execute format('create policy reader_select on %s for select to metricgate_reader using %s', relation, tenant);
+  execute format('create policy ingest_all on %s for all to metricgate_ingest using %s with check %s',
+    relation, tenant, tenant);
+end $function$
+
+function ctx.tenant_id() owner metricgate_owner
+  grant execute to metricgate_ingest
+  grant execute to metricgate_reader
+CREATE OR REPLACE FUNCTION ctx.tenant_id()
+ RETURNS integer
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select nullif(current_setting('app.tenant_id', true), '')::int $function$
+
+function warehouse.ensure_event_partitions(timestamp with time zone,timestamp with time zone) owner metricgate_owner
+  grant execute to metricgate_ingest
+CREATE OR REPLACE FUNCTION warehouse.ensure_event_partitions(first timestamp with time zone, last timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  y int;
+  partition text;
+begin
+  if extract(year from last at time zone 'UTC') - extract(year from first at time zone 'UTC') > 200 then
+    raise exception 'event times span more than 200 years';
+  end if;
+  for y in extract(year from first at time zone 'UTC')::int .. extract(year from last at time zone 'UTC')::int loop
+    partition := format('issue_event_%s', y);
+    if to_regclass(format('warehouse.%I', partition)) is null then
+      perform pg_advisory_xact_lock(hashtext('metricgate.issue_event'), y);
+      if to_regclass(format('warehouse.%I', partition)) is null then
+        execute format(
+          'create table warehouse.%I partition of warehouse.issue_event for values from (%L) to (%L)',
+          partition, make_timestamptz(y, 1, 1, 0, 0, 0, 'UTC'), make_timestamptz(y + 1, 1, 1, 0, 0, 0, 'UTC'));
+        execute format('alter table warehouse.%I enable row level security, force row level security', partition);
+        execute format(
+          'create policy tenant_wall on warehouse.%I as restrictive for all to public '
+          'using (tenant_id = (select ctx.tenant_id())) with check (tenant_id = (select ctx.tenant_id()))', partition);
+      end if;
+    end if;
+  end loop;
+end $function$
+
+function warehouse.refresh_statistics() owner metricgate_owner
+  grant execute to metricgate_ingest
+CREATE OR REPLACE FUNCTION warehouse.refresh_statistics()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  analyze warehouse.tenant_state, warehouse.instance, warehouse.project, warehouse.status, warehouse.sprint, warehouse.issue,
+    warehouse.issue_event, warehouse.status_interval, warehouse.blocked_interval, warehouse.sprint_issue, warehouse.sprint_member;
+end $function$
+
+built-in pg_advisory_xact_lock(bigint) granted to metricgate_ingest
+
+built-in pg_advisory_xact_lock(bigint) granted to metricgate_migrator
+
+built-in pg_advisory_xact_lock(bigint) granted to metricgate_owner
+
+built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_ingest
+
+built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_migrator
+
+built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_owner
+
+built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_ingest
+
+built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_migrator
+
+built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_owner
+
+built-in pg_try_advisory_xact_lock(integer,integer) granted to metricgate_ingest
+
+built-in pg_try_advisory_xact_lock(integer,integer) granted to metricgate_owner
+
+default privileges of metricgate_owner for f
