@@ -1,4 +1,4 @@
-import type { Cell } from "../result/result.ts";
+import type { Cell } from "./result.ts";
 
 /** Rows as CSV (RFC 4180) that a spreadsheet opens as text: a cell that could be read as a formula gets an apostrophe. */
 export function safeCsv(header: readonly string[], rows: readonly (readonly Cell[])[]): string {

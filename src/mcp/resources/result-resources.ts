@@ -4,7 +4,7 @@ import { AppError } from "../../errors.ts";
 import type { Cell, Result } from "../../result/result.ts";
 import { errorText } from "../answer.ts";
 import { asAppError, principalOf } from "../callers.ts";
-import { safeCsv } from "../csv.ts";
+import { safeCsv } from "../../result/csv.ts";
 import type { McpParts } from "../parts.ts";
 import { resultEnvelope } from "../result-answer.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { safeCsv } from "../csv.ts";
+import { safeCsv } from "../../result/csv.ts";
 import { defineTool, envelopeSchema, zodInput } from "../define-tool.ts";
 import type { Tool } from "../define-tool.ts";
 import type { Answer } from "../answer.ts";

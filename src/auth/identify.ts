@@ -1,0 +1,37 @@
+import { AppError } from "../errors.ts";
+import type { Principal, Tenant } from "../tenant.ts";
+
+/** A tenant as the directory keeps it. */
+export interface TenantRecord {
+  readonly id: number;
+  readonly slug: string;
+  readonly name: string;
+  readonly timezone: string;
+  readonly weekStart: number;
+}
+
+/** What identification reads, before any tenant is known. */
+export interface FindTenant {
+  (slug: string): Promise<TenantRecord | undefined>;
+}
+
+/** The one maker of a Tenant. */
+function toTenant({ id, slug, timezone, weekStart }: TenantRecord): Tenant {
+  if (!Number.isInteger(id) || id < 1) throw new Error("a tenant's id is a positive whole number");
+  return Object.freeze({ id, slug, timezone, weekStart }) as unknown as Tenant;
+}
+
+/**
+ * Who acts where nobody logs in: the tenant and user of the process's own settings. For stdio, the command line and loopback.
+ * Throws UNAUTHENTICATED when no tenant is set or it does not exist.
+ */
+export async function identifyLocal({ tenant: slug, user }: { readonly tenant?: string; readonly user: string }, find: FindTenant): Promise<Principal> {
+  if (slug === undefined) {
+    throw new AppError("UNAUTHENTICATED", "No tenant is set for this process.", { next: "Set METRICGATE_TENANT; `metricgate tenant list` names the tenants." });
+  }
+  const record = await find(slug);
+  if (!record) {
+    throw new AppError("UNAUTHENTICATED", `There is no tenant "${slug}".`, { next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one." });
+  }
+  return { tenant: toTenant(record), user };
+}

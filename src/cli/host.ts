@@ -1,0 +1,63 @@
+import type { Catalog } from "../catalog/catalog.ts";
+import type { TenantDirectory } from "../db/tenant-directory.ts";
+import type { ImportProgress, ImportReport } from "../ingest/import.ts";
+import type { ImportFormat } from "../ingest/open-source.ts";
+import type { Pipeline } from "../pipeline.ts";
+import type { Principal } from "../tenant.ts";
+
+/** Settings given on the command line, by their name in the environment. */
+export type Flags = Readonly<Record<string, string | undefined>>;
+
+/** A running protocol server. */
+export interface Serving {
+  /** Where clients connect; absent for stdio. */
+  readonly url?: string;
+  /** Settles when the client has gone (stdio). */
+  readonly closed?: Promise<void>;
+}
+
+/** What to load, from where, into what. */
+export interface ImportCommand {
+  readonly format: ImportFormat;
+  readonly path: string;
+  /** Short name of the tenant. */
+  readonly tenant: string;
+  readonly instance: string;
+  /** File with the operator's view of statuses, bug types and escape labels. */
+  readonly mappingFile?: string;
+  readonly onProgress?: (progress: ImportProgress) => void;
+}
+
+/** What the commands need of the product, put together by the composition root. */
+export interface Product {
+  readonly version: string;
+  readonly catalog: Catalog;
+  readonly pipeline: Pipeline;
+  readonly identify: () => Promise<Principal>;
+  readonly tenants: () => Promise<TenantDirectory>;
+  /** What was migrated, as `number-name`; for the embedded database always nothing, since it migrates when it opens. */
+  readonly migrate: () => Promise<readonly string[]>;
+  readonly importData: (command: ImportCommand) => Promise<ImportReport>;
+  readonly check: () => Promise<readonly { readonly what: string; readonly ok: boolean; readonly found: string; readonly fix?: string }[]>;
+  readonly serveStdio: () => Promise<Serving>;
+  readonly serveHttp: (host: string, port: number) => Promise<Serving>;
+  close(): Promise<void>;
+}
+
+/** The world a command runs in. */
+export interface Host {
+  readonly write: (text: string) => void;
+  readonly warn: (text: string) => void;
+  readonly readStdin: () => Promise<string>;
+  /** Whether progress lines make sense: a person watches stderr. */
+  readonly isInteractive: boolean;
+  readonly catalogDirectory: (flags: Flags) => string;
+  readonly open: (flags: Flags, options?: { readonly demo?: boolean; readonly metrics?: boolean }) => Promise<Product>;
+  /** Settles at SIGINT or SIGTERM. */
+  readonly stopped: () => Promise<void>;
+}
+
+/** A wrong use of the command line: one line, exit status 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}

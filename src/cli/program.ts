@@ -1,0 +1,120 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { IMPORT_FORMATS, type ImportFormat } from "../ingest/open-source.ts";
+import { catalogCheck, catalogDiff, catalogDocsCommand } from "./catalog.ts";
+import { demo } from "./demo.ts";
+import type { Flags, Host } from "./host.ts";
+import { importCommand } from "./import.ts";
+import { doctor, migrateCommand } from "./operate.ts";
+import { query, type QueryOptions } from "./query.ts";
+import { serve } from "./serve.ts";
+import { type NewTenantOptions, tenantCreate, tenantList } from "./tenant.ts";
+
+interface Common {
+  readonly tenant?: string;
+  readonly user?: string;
+  readonly databaseUrl?: string;
+  readonly dataDir?: string;
+  readonly catalogDir?: string;
+  readonly logLevel?: string;
+}
+
+/** Options that are settings, under their name in the environment. */
+function flagsOf(options: Common): Flags {
+  return {
+    METRICGATE_TENANT: options.tenant,
+    METRICGATE_USER: options.user,
+    METRICGATE_DATABASE_URL: options.databaseUrl,
+    METRICGATE_DATA_DIR: options.dataDir,
+    METRICGATE_CATALOG_DIR: options.catalogDir,
+    METRICGATE_LOG_LEVEL: options.logLevel,
+  };
+}
+
+/** The command line. `exitCode` of the process tells failure: 1 found something wrong, 2 wrong use. */
+export function program(host: Host, version: string): Command {
+  const root = new Command("metricgate").description("Numbers about software delivery for any LLM client, without SQL.").version(version);
+  root.configureOutput({ writeOut: host.write, writeErr: host.warn });
+  root.exitOverride();
+  addServing(root, host);
+  addData(root, host);
+  addCatalog(root, host);
+  return root;
+}
+
+/** A subcommand with the options that every command takes. */
+function command(parent: Command, name: string, description: string): Command {
+  return parent
+    .command(name)
+    .description(description)
+    .addOption(new Option("--database-url <url>", "PostgreSQL to use instead of the embedded database (METRICGATE_DATABASE_URL)"))
+    .addOption(new Option("--data-dir <folder>", "where the embedded database lives (METRICGATE_DATA_DIR)"))
+    .addOption(new Option("--catalog-dir <folder>", "catalog to answer from (METRICGATE_CATALOG_DIR)"))
+    .addOption(new Option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent (METRICGATE_LOG_LEVEL)"));
+}
+
+const withTenant = (made: Command): Command => made.option("--tenant <name>", "tenant to act for (METRICGATE_TENANT)");
+
+function addServing(root: Command, host: Host): void {
+  withTenant(command(root, "serve", "run the MCP server (stdio unless --http)"))
+    .option("--stdio", "serve one client over standard input and output (the default)")
+    .option("--http [host:port]", "serve over HTTP; 127.0.0.1:8765 when not given")
+    .option("--user <name>", "user to act for (METRICGATE_USER)")
+    .action((options: Common & { http?: string | boolean }) => serve(host, flagsOf(options), options));
+  command(root, "demo", "start with two demo tenants, answer one question, show how to connect")
+    .option("--http <host:port>", "where to listen", "127.0.0.1:8765")
+    .action((options: Common & { http: string }) => demo(host, flagsOf(options), options));
+  withTenant(command(root, "query", "run one spec without a client"))
+    .argument("<spec>", "file with the spec as JSON, or - for standard input")
+    .addOption(new Option("--format <format>", "how to print").choices(["table", "json", "csv"]).default("table"))
+    .option("--explain", "show the plan and the statement instead of running it", false)
+    .action((file: string, options: Common & QueryOptions) => query(host, file, flagsOf(options), options));
+}
+
+function addData(root: Command, host: Host): void {
+  command(root, "import", "load or update a tracker's data")
+    .argument("<format>", IMPORT_FORMATS.join(" | "), formatOf)
+    .argument("<path>", "file or folder to read")
+    .requiredOption("--tenant <name>", "tenant to load into")
+    .requiredOption("--instance <name>", "your name for the tracker, the same at every import")
+    .option("--mapping <file>", "your view of statuses, bug types and escape labels (YAML or JSON)")
+    .action((format: ImportFormat, path: string, options: Common & { tenant: string; instance: string; mapping?: string }) => {
+      const { tenant, instance, mapping } = options;
+      return importCommand(host, flagsOf(options), { format, path, tenant, instance, ...(mapping === undefined ? {} : { mappingFile: mapping }) });
+    });
+  command(root, "migrate", "bring the database's schema up to this release").action((options: Common) => migrateCommand(host, flagsOf(options)));
+  command(root, "doctor", "check everything; says how to mend what is not well").action(async (options: Common) => failUnless(await doctor(host, flagsOf(options))));
+  const tenant = root.command("tenant").description("make and list tenants");
+  command(tenant, "create", "make a tenant")
+    .argument("<name>", "short name: a-z, 0-9, - and _")
+    .option("--name <text>", "name for people")
+    .option("--timezone <zone>", "IANA zone of its days", "UTC")
+    .option("--week-start <day>", "day its weeks start on", "monday")
+    .action((slug: string, options: Common & NewTenantOptions) => tenantCreate(host, flagsOf(options), slug, options));
+  command(tenant, "list", "list the tenants").action((options: Common) => tenantList(host, flagsOf(options)));
+}
+
+function addCatalog(root: Command, host: Host): void {
+  const catalog = root.command("catalog").description("validate, document and compare catalogs");
+  const directory = (options: Common): string => host.catalogDirectory(flagsOf(options));
+  command(catalog, "check", "validate the definitions")
+    .option("--record", "record the hashes of new versions first", false)
+    .action((options: Common & { record: boolean }) => catalogCheck(host, directory(options), options));
+  command(catalog, "docs", "write the catalog as Markdown")
+    .option("--output <file>", "file to write instead of standard output")
+    .option("--check", "only say whether the file is fresh", false)
+    .action(async (options: Common & { output?: string; check: boolean }) => failUnless(await catalogDocsCommand(host, directory(options), options)));
+  command(catalog, "diff", "say what changed between two catalogs, breaking or not")
+    .argument("<before>", "folder of the older catalog")
+    .argument("<after>", "folder of the newer catalog")
+    .action(async (before: string, after: string) => failUnless(await catalogDiff(host, before, after)));
+}
+
+function formatOf(text: string): ImportFormat {
+  const format = IMPORT_FORMATS.find((known) => known === text);
+  if (format === undefined) throw new InvalidArgumentError(`Formats: ${IMPORT_FORMATS.join(", ")}.`);
+  return format;
+}
+
+function failUnless(ok: boolean): void {
+  if (!ok) process.exitCode = 1;
+}
