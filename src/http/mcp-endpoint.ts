@@ -1,12 +1,13 @@
 import { createMcpHandler, isInitializeRequest, isLegacyRequest } from "@modelcontextprotocol/server";
-import { toAppError } from "../errors.ts";
-import type { AppError } from "../errors.ts";
+import { AppError, toAppError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
 import { connections } from "../mcp/announce.ts";
 import type { Announce } from "../mcp/announce.ts";
 import { errorText } from "../mcp/answer.ts";
 import { authInfoOf } from "../mcp/callers.ts";
 import type { McpParts } from "../mcp/parts.ts";
 import type { ServerFactory } from "../mcp/server.ts";
+import type { Principal } from "../tenant.ts";
 import { legacySessions } from "./legacy-sessions.ts";
 import type { SessionOptions } from "./legacy-sessions.ts";
 import { httpStatusOf } from "./status.ts";
@@ -39,17 +40,15 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
   };
   return {
     respond: async (request) => {
-      let principal;
-      try {
-        principal = await parts.identify(request);
-      } catch (thrown) {
-        return refusal(toAppError(thrown), parts);
-      }
+      const caller = await callerOf(request, parts);
+      if (caller instanceof AppError && !PASSING.has(caller.code)) return refusal(caller, parts);
       const body = request.method === "POST" ? await readBody(request) : { request, parsed: undefined };
-      const inSession = sessions.handle(body.request, body.parsed, principal);
+      // Nobody can be identified while the database is away: what needs no data is answered, a call says why it cannot be.
+      if (caller instanceof AppError) return handler.fetch(body.request, body.parsed === undefined ? {} : { parsedBody: body.parsed });
+      const inSession = sessions.handle(body.request, body.parsed, caller);
       if (inSession !== null) return inSession;
-      if (isInitializeRequest(body.parsed) && (await isLegacyRequest(body.request, body.parsed))) return sessions.open(body.request, body.parsed, principal);
-      return handler.fetch(body.request, { authInfo: authInfoOf(principal), ...(body.parsed === undefined ? {} : { parsedBody: body.parsed }) });
+      if (isInitializeRequest(body.parsed) && (await isLegacyRequest(body.request, body.parsed))) return sessions.open(body.request, body.parsed, caller);
+      return handler.fetch(body.request, { authInfo: authInfoOf(caller), ...(body.parsed === undefined ? {} : { parsedBody: body.parsed }) });
     },
     toolsChanged: () => both((to) => to.toolsChanged()),
     promptsChanged: () => both((to) => to.promptsChanged()),
@@ -59,6 +58,17 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
       await Promise.allSettled([sessions.close(), handler.close()]);
     },
   };
+}
+
+/** Failures that leave the question who calls open, rather than answer it. */
+const PASSING: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "TIMEOUT", "BUSY"]);
+
+async function callerOf(request: Request, parts: McpParts): Promise<Principal | AppError> {
+  try {
+    return await parts.identify(request);
+  } catch (thrown) {
+    return toAppError(thrown);
+  }
 }
 
 interface Body {

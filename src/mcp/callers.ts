@@ -1,5 +1,5 @@
 import type { AuthInfo, ServerContext } from "@modelcontextprotocol/server";
-import { AppError, toAppError } from "../errors.ts";
+import { toAppError } from "../errors.ts";
 import type { Principal } from "../tenant.ts";
 import type { McpParts } from "./parts.ts";
 
@@ -10,12 +10,14 @@ export function authInfoOf(principal: Principal): AuthInfo {
   return { token: "", clientId: principal.user, scopes: [], extra: { [PRINCIPAL]: principal } };
 }
 
-/** Who makes this call. Over HTTP the edge has said so before; over stdio it is whoever started the process. */
+/**
+ * Who makes this call. Over HTTP the edge has said so before, unless it could not be found out then; over stdio it
+ * is whoever started the process.
+ */
 export async function principalOf(context: ServerContext, parts: McpParts): Promise<Principal> {
   if (context.http === undefined) return parts.identify(null);
   const principal = context.http.authInfo?.extra?.[PRINCIPAL];
-  if (!isPrincipal(principal)) throw new AppError("UNAUTHENTICATED", "This call names no caller.");
-  return principal;
+  return isPrincipal(principal) ? principal : parts.identify(context.http.req ?? null);
 }
 
 function isPrincipal(value: unknown): value is Principal {
