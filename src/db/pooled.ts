@@ -116,6 +116,11 @@ async function read(pools: Pools, request: ReadRequest): Promise<Rows> {
   }
 }
 
+/** pg-query-stream's cursor, which its types leave open. */
+interface Cursor {
+  readonly read: (rows: number) => Promise<readonly (readonly unknown[])[]>;
+}
+
 async function* stream(
   pools: Pools,
   request: ReadRequest,
@@ -129,21 +134,17 @@ async function* stream(
   let clean = false;
   try {
     await client.query(request.prologue);
-    const rows = client.query(
-      new QueryStream(request.statement.text, [...request.statement.values], {
-        batchSize: batchRows,
-        rowMode: "array",
-        types: VALUE_TYPES,
-      }),
-    );
-    let batch: (readonly unknown[])[] = [];
-    for await (const row of rows) {
-      batch.push(row as readonly unknown[]);
-      if (batch.length < batchRows) continue;
-      yield batch;
-      batch = [];
+    const query = new QueryStream(request.statement.text, [...request.statement.values], {
+      rowMode: "array",
+      types: VALUE_TYPES,
+    });
+    const cursor = client.query(query).cursor as Cursor;
+    // The cursor itself: the stream around it waits for ever for a server that ended the connection.
+    for (;;) {
+      const batch = await cursor.read(batchRows);
+      if (batch.length > 0) yield batch;
+      if (batch.length < batchRows) break;
     }
-    if (batch.length > 0) yield batch;
     await client.query("COMMIT");
     clean = watching.endedBy() === undefined;
   } catch (thrown) {

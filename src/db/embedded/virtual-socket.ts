@@ -65,7 +65,9 @@ export class VirtualSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#inner?.destroy();
+    // One half of a duplexPair learns of the other's end, not of its destruction.
+    const inner = this.#inner;
+    inner?.end(() => inner.destroy());
     done(error);
   }
 }
