@@ -75,9 +75,10 @@ function rowText(row: readonly Cell[]): string {
   return row.map(cellText).join(",");
 }
 
-/** A cell on one line; null is empty, an empty text is "". */
+/** A cell on one line; null is empty, an empty text is "". Numbers are rounded to six decimals: the rest is noise that costs tokens. */
 export function cellText(cell: Cell): string {
   if (cell === null) return "";
+  if (typeof cell === "number") return String(Number(cell.toFixed(6)));
   if (typeof cell !== "string") return String(cell);
   const text = visible(cell);
   return text === "" || /[",]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -1,7 +1,7 @@
 // Runs the public protocol suites against our servers: `npm run conformance`. Exits 1 when anything is not as listed.
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -17,17 +17,21 @@ interface Outcome {
 }
 
 const outcomes: Outcome[] = [];
+/** The servers and the inspector's own stdio server share a database of their own. */
+const dataDirectory = mkdtempSync(join(tmpdir(), "metricgate-conformance-data-"));
+process.env["METRICGATE_DATA_DIR"] = dataDirectory;
 await install();
-await against("production-server.ts", async (url) => {
+await against("../../src/main.ts", ["serve", "--http", "127.0.0.1:0"], async (url) => {
   for (const revision of REVISIONS) await suite("production", url, revision, ["--expected-failures", join(HERE, `baseline-${revision}.yml`)]);
   await inspector("http", [url, "--transport", "http"]);
   await inspector("http, 2026 era", [url, "--transport", "http", "--protocol-era", "modern"]);
 });
-await against("fixture-server.ts", async (url) => {
+await against("fixture-server.ts", [], async (url) => {
   for (const revision of REVISIONS) await suite("fixtures", url, revision, []);
 });
-await inspector("stdio", [process.execPath, join(HERE, "../support/mcp-stdio-server.ts")]);
+await inspector("stdio", [process.execPath, join(HERE, "../../src/main.ts"), "serve"]);
 
+rmSync(dataDirectory, { recursive: true, force: true });
 for (const { ok, name, summary } of outcomes) process.stdout.write(`${ok ? "ok  " : "FAIL"} ${name}${summary === "" ? "" : `: ${summary}`}\n`);
 process.exitCode = outcomes.every(({ ok }) => ok) ? 0 : 1;
 
@@ -56,7 +60,7 @@ function scored(output: string): string {
   return `${results.filter((match) => match[1] === "✓").length} of ${results.length} scenarios pass`;
 }
 
-/** A real client in command-line form: the strict schema check, one good call, one bad one. */
+/** A real client in command-line form: the strict schema check, one good call, one bad one, a resource, a prompt. */
 async function inspector(name: string, target: readonly string[]): Promise<void> {
   const program = join(TOOLS, "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js");
   const call = (...options: string[]) => run(process.execPath, [program, "--cli", ...target, ...options], TOOLS);
@@ -75,12 +79,14 @@ async function inspector(name: string, target: readonly string[]): Promise<void>
 }
 
 /** Starts a server on a free port, which it names on standard error, and ends it afterwards. */
-async function against(entry: string, work: (url: string) => Promise<void>): Promise<void> {
-  const child = spawn(process.execPath, [join(HERE, entry)], { stdio: ["ignore", "inherit", "pipe"] });
+async function against(entry: string, args: readonly string[], work: (url: string) => Promise<void>): Promise<void> {
+  const child = spawn(process.execPath, [join(HERE, entry), ...args], { stdio: ["ignore", "inherit", "pipe"] });
   try {
     await work(await addressOf(child, entry));
   } finally {
+    const ended = new Promise((resolve) => child.on("exit", resolve));
     child.kill("SIGTERM");
+    await ended;
   }
 }
 

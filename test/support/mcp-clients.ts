@@ -10,7 +10,7 @@ export const GENERATIONS = ["v1", "v2-2025", "v2-2026"] as const;
 export type Generation = (typeof GENERATIONS)[number];
 
 /** How a client reaches its server: a URL, or the environment of the stdio test server. */
-export type Target = { readonly url: string } | { readonly stdio: Readonly<Record<string, string>>; readonly entry?: string };
+export type Target = { readonly url: string } | { readonly stdio: Readonly<Record<string, string>>; readonly entry?: string; readonly args?: readonly string[] };
 
 type CallOptions = { readonly signal?: AbortSignal; readonly onprogress?: (progress: { progress: number; message?: string | undefined }) => void; readonly timeout?: number };
 
@@ -54,7 +54,7 @@ async function connectV2(target: Target, generation: Generation): Promise<Client
   return client;
 }
 
-function processOf({ stdio, entry = STDIO_ENTRY }: Extract<Target, { stdio: unknown }>) {
+function processOf({ stdio, entry = STDIO_ENTRY, args = [] }: Extract<Target, { stdio: unknown }>) {
   const environment = Object.fromEntries(Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined));
-  return { command: process.execPath, args: [entry], env: { ...environment, ...stdio }, stderr: "ignore" as const };
+  return { command: process.execPath, args: [entry, ...args], env: { ...environment, ...stdio }, stderr: "ignore" as const };
 }
