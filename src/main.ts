@@ -6,7 +6,7 @@ import { CatalogInvalid } from "./catalog/problems.ts";
 import { type Flags, type Host, UsageError } from "./cli/host.ts";
 import { program } from "./cli/program.ts";
 import { ConfigInvalid, packageVersion, readConfig } from "./config.ts";
-import { toAppError } from "./errors.ts";
+import { type AppError, toAppError } from "./errors.ts";
 import { MappingProblem } from "./ingest/mapping.ts";
 
 const configOf = (flags: Flags) => readConfig(process.env, process.cwd(), flags);
@@ -32,13 +32,17 @@ function explain(error: unknown): { line: string; status: number } {
   const system = error as NodeJS.ErrnoException;
   if (system.code === "EADDRINUSE") return { line: "the address is already in use; is another metricgate running? --http host:port chooses another", status: 1 };
   if (system.code === "ENOENT" || system.code === "EACCES") return { line: system.message, status: 1 };
-  const { code, message, details } = toAppError(error);
+  return { line: explainAppError(toAppError(error)), status: 1 };
+}
+
+function explainAppError({ code, message, details }: AppError): string {
   const problems = (details.problems ?? []).map(({ path, message: what, allowed, suggestion }) => {
-    const near = suggestion === undefined ? "" : ` Did you mean ${suggestion}?`;
-    return `\n  ${path || "spec"}: ${what}.${near}${allowed && suggestion === undefined ? ` Allowed: ${allowed.join(", ")}.` : ""}`;
+    const help = suggestion === undefined ? allowed && ` Allowed: ${allowed.join(", ")}.` : ` Did you mean ${suggestion}?`;
+    return `\n  ${path || "spec"}: ${what}.${help ?? ""}`;
   });
-  const cause = code === "INTERNAL" && error instanceof Error ? `\n${error.stack ?? error.message}` : "";
-  return { line: `${code}: ${message}${problems.join("")}${details.next === undefined ? "" : `\n${details.next}`}${cause}`, status: 1 };
+  // The command line belongs to the operator, who needs what a client must not see.
+  const cause = code === "INTERNAL" && details.cause instanceof Error ? `\n${details.cause.stack ?? details.cause.message}` : "";
+  return `${code}: ${message}${problems.join("")}${details.next === undefined ? "" : `\n${details.next}`}${cause}`;
 }
 
 try {

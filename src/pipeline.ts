@@ -111,7 +111,7 @@ function readPage({ result_id: id, cursor, limit }: PageRequest, { results, prin
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {
   const wanted = parseValuesRequest(request, call.catalog);
   const { rows } = await execute(compileValues(wanted, call.principal.tenant, call.catalog), call);
-  const values = rows.map(([value, issues]) => ({ value: value === null ? null : String(value), issues: Number(issues) }));
+  const values = rows.map(([value, issues]) => ({ value: value as string | null, issues: Number(issues) }));
   const total = Number(rows[0]?.[2] ?? 0);
   return { dimension: wanted.dimension, values, total, truncated: values.length < total };
 }

@@ -56,26 +56,38 @@ function buildMetrics(files: CatalogFiles, foundations: Foundations, problems: C
   // Derived and composite metrics look at their dependencies, so those come first.
   const ordered = answerable.toSorted((a, b) => Number("dependencies" in a.value) - Number("dependencies" in b.value));
   for (const { file, value } of ordered) {
-    const major = Number(value.version.split(".")[0]);
-    const latest = newest.get(value.name) ?? major;
-    if (major < latest - 1) problems.push({ file, message: `major version ${major} is more than one behind ${latest}; remove it` });
-    const name = major === latest ? value.name : `${value.name}@${major}`;
+    const name = callableName(file, value, newest, problems);
     const fields = verifyMetric(file, value, { ...foundations, metrics }, problems);
     metrics.set(name, Object.freeze({ name, definition: value, hash: definitionHash(value), ...fields }));
-    if (major === latest) for (const alias of value.aliases) aliases.set(alias, name);
+    if (name === value.name) for (const alias of value.aliases) aliases.set(alias, name);
   }
-  for (const { file, value } of answerable) {
+  checkReplacements(answerable, metrics, problems);
+  return { metrics, aliases, unavailable };
+}
+
+/** The newest major version goes by its plain name, the one before by `name@major`; older ones have to go. */
+function callableName(file: string, { name, version }: AnswerableDefinition, newest: ReadonlyMap<string, number>, problems: CatalogProblem[]): string {
+  const major = majorOf(version);
+  const latest = newest.get(name) ?? major;
+  if (major < latest - 1) problems.push({ file, message: `major version ${major} is more than one behind ${latest}; remove it` });
+  return major === latest ? name : `${name}@${major}`;
+}
+
+function checkReplacements(definitions: readonly Defined<AnswerableDefinition>[], metrics: ReadonlyMap<string, Metric>, problems: CatalogProblem[]): void {
+  for (const { file, value } of definitions) {
     const replacement = value.deprecation?.replaced_by;
     if (replacement && !metrics.has(replacement)) problems.push({ file, message: `deprecation.replaced_by: there is no metric "${replacement}"` });
   }
-  return { metrics, aliases, unavailable };
+}
+
+function majorOf(version: string): number {
+  return Number(version.split(".")[0]);
 }
 
 function newestMajors(files: CatalogFiles): Map<string, number> {
   const newest = new Map<string, number>();
   for (const { value } of files.metrics) {
-    const major = Number(value.version.split(".")[0]);
-    newest.set(value.name, Math.max(major, newest.get(value.name) ?? 0));
+    newest.set(value.name, Math.max(majorOf(value.version), newest.get(value.name) ?? 0));
   }
   return newest;
 }
@@ -90,8 +102,8 @@ function checkUnique(files: CatalogFiles, problems: CatalogProblem[]): void {
   for (const { file, value } of files.datasources) claim(`datasource ${value.name}`, file);
   for (const { file, value } of files.dimensions) claim(`dimension ${value.name}`, file);
   for (const { file, value } of files.metrics) {
-    claim(`metric ${value.name} major version ${value.version.split(".")[0]}`, file);
-    for (const alias of value.aliases) claim(`metric ${alias} major version ${value.version.split(".")[0]}`, file);
+    claim(`metric ${value.name} major version ${majorOf(value.version)}`, file);
+    for (const alias of value.aliases) claim(`metric ${alias} major version ${majorOf(value.version)}`, file);
   }
 }
 

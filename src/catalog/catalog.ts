@@ -1,5 +1,4 @@
 import type {
-  Aggregate,
   AnswerableDefinition,
   DatasourceDefinition,
   DimensionDefinition,
@@ -12,7 +11,7 @@ export interface Metric {
   readonly name: string;
   readonly definition: AnswerableDefinition;
   /** Everything a measure of it may be aggregated by, component z-scores of a composite included (`spillover_z`). */
-  readonly aggregates: readonly (Aggregate | string)[];
+  readonly aggregates: readonly string[];
   /** Names of the dimensions it can be grouped by. */
   readonly dimensions: readonly string[];
   /** Names of all fields it can be filtered by: its dimensions and the filter-only fields. */

@@ -101,7 +101,7 @@ const answerable = {
   gap: z.enum(["zero", "null", "carry"]),
   aggregates: z.array(z.enum(AGGREGATES)).min(1),
   default_aggregate: z.enum(AGGREGATES),
-  tests: z.array(testSchema).default([]),
+  tests: z.array(testSchema).min(1),
 };
 
 const sourced = {

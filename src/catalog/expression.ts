@@ -38,23 +38,24 @@ export function verifyExpression(text: string, rules: ExpressionRules): Verified
   return { text: text.trim(), columns: [...found].toSorted() };
 }
 
+interface ParsedSelect {
+  readonly targetList?: readonly { readonly ResTarget: { readonly val: Node; readonly name?: string } }[];
+}
+
 function parseTarget(text: string): Node {
-  let tree: Node;
+  let tree: { readonly stmts?: readonly { readonly stmt: { readonly SelectStmt?: ParsedSelect } }[] };
   try {
-    tree = parseSync(`SELECT (${text})`) as unknown as Node;
+    tree = parseSync(`SELECT (${text})`) as unknown as typeof tree;
   } catch (error) {
     throw new Error(`not a SQL expression: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-  const statements = tree["stmts"] as { stmt: { SelectStmt?: Node } }[];
-  const select = statements[0]?.stmt.SelectStmt;
-  const targets = select?.["targetList"] as { ResTarget: { val: Node; name?: string } }[] | undefined;
-  const extra = select && Object.keys(select).filter((key) => !["targetList", "limitOption", "op"].includes(key));
-  if (statements.length !== 1 || !targets || targets.length !== 1 || (extra && extra.length > 0)) {
-    throw new Error("only a single expression is allowed");
-  }
-  const target = targets[0]?.ResTarget;
-  if (!target || target.name) throw new Error("an expression carries no alias");
-  return target.val;
+  const [statement, ...moreStatements] = tree.stmts ?? [];
+  const { targetList = [], ...clauses } = statement?.stmt.SelectStmt ?? {};
+  const [target, ...moreTargets] = targetList;
+  const isPlain = Object.keys(clauses).every((key) => key === "limitOption" || key === "op");
+  if (!target || moreStatements.length + moreTargets.length > 0 || !isPlain) throw new Error("only a single expression is allowed");
+  if (target.ResTarget.name !== undefined) throw new Error("an expression carries no alias");
+  return target.ResTarget.val;
 }
 
 /** Walks one `{ NodeType: fields }` object; throws at the first node that is not allowed. */

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { z } from "zod";
+import type { z } from "zod";
 import { buildCatalog } from "./build.ts";
 import type { Catalog } from "./catalog.ts";
 import { catalogSchema, datasourceSchema, dimensionSchema, metricSchema } from "./definition.ts";

@@ -87,19 +87,30 @@ function verifyExpressions(
   }
 }
 
-function checkComponents(definition: Extract<Sourced, { type: "composite" }>, { metrics }: Surroundings, report: (message: string) => void): void {
+function checkComponents(definition: Composite, { metrics }: Surroundings, report: (message: string) => void): void {
   const total = definition.components.reduce((sum, component) => sum + component.weight, 0);
   if (Math.abs(total - 1) > 1e-9) report(`components: the weights add up to ${total}, not 1`);
-  for (const component of definition.components) {
-    const own = component.numerator !== undefined && component.denominator !== undefined;
-    if (own === (component.metric !== undefined)) report(`components.${component.name}: give either a metric or a numerator and a denominator`);
-    const metric = component.metric === undefined ? undefined : metrics.get(component.metric)?.definition;
-    if (metric && (metric.type !== "ratio" || metric.datasource !== definition.datasource || metric.per === undefined)) {
-      report(`components.${component.name}: "${metric.name}" is not a ratio per unit of ${definition.datasource}`);
-    }
-    if (component.metric !== undefined && !definition.dependencies.includes(component.metric)) {
-      report(`dependencies: "${component.metric}" is missing`);
-    }
+  for (const component of definition.components) checkComponent(component, definition, metrics, report);
+}
+
+type Composite = Extract<Sourced, { type: "composite" }>;
+
+/** A component is a ratio metric over the same rows, or two sums of its own. */
+function checkComponent(
+  { name, metric: metricName, numerator, denominator }: Composite["components"][number],
+  definition: Composite,
+  metrics: ReadonlyMap<string, Metric>,
+  report: (message: string) => void,
+): void {
+  if (metricName === undefined) {
+    if (numerator === undefined || denominator === undefined) report(`components.${name}: give either a metric or a numerator and a denominator`);
+    return;
+  }
+  if (numerator !== undefined || denominator !== undefined) report(`components.${name}: give either a metric or a numerator and a denominator`);
+  if (!definition.dependencies.includes(metricName)) report(`dependencies: "${metricName}" is missing`);
+  const metric = metrics.get(metricName)?.definition;
+  if (metric && (metric.type !== "ratio" || metric.datasource !== definition.datasource || metric.per === undefined)) {
+    report(`components.${name}: "${metricName}" is not a ratio per unit of ${definition.datasource}`);
   }
 }
 

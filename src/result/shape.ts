@@ -76,7 +76,8 @@ function columnNamesOf(plan: Plan): string[] {
 function toCell(value: unknown): Cell {
   if (value === undefined || value === null) return null;
   if (typeof value === "number") return Number.isFinite(value) ? value : null;
-  return typeof value === "boolean" ? value : String(value);
+  if (typeof value === "boolean" || typeof value === "string") return value;
+  return JSON.stringify(value);
 }
 
 function listOf(value: unknown): string[] {

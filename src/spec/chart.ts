@@ -10,21 +10,23 @@ export const CHART_TYPES = [
   "funnel", "control", "cumulative_flow", "burndown", "burnup", "calendar_heatmap", "small_multiples", "bullet", "kpi", "table",
 ] as const;
 
+const THEMES = ["light", "dark"] as const;
+
 /** Checks a chart wish against the result's columns. */
 export function parseChart(input: ChartInput | undefined, columns: readonly string[], problems: Problem[]): SpecChart | null {
   if (!input) return null;
   const { type = null, x = null, y = null, color = null, facet = null, title = null, theme = null } = input;
-  if (type !== null && !CHART_TYPES.some((known) => known === type)) {
-    problems.push(problem("CHART_INVALID", { path: "chart.type", message: `there is no chart type ${quoted(type)}`, allowed: CHART_TYPES, wrote: type }));
-  }
+  checkOneOf(type, CHART_TYPES, { path: "chart.type", what: "chart type" }, problems);
+  checkOneOf(theme, THEMES, { path: "chart.theme", what: "theme" }, problems);
   for (const [key, column] of Object.entries({ x, y, color, facet })) {
-    if (column !== null && !columns.includes(column)) {
-      const message = `${quoted(column)} is not a column of this answer`;
-      problems.push(problem("CHART_INVALID", { path: `chart.${key}`, message, allowed: columns, wrote: column }));
-    }
-  }
-  if (theme !== null && theme !== "light" && theme !== "dark") {
-    problems.push(problem("CHART_INVALID", { path: "chart.theme", message: `there is no theme ${quoted(theme)}`, allowed: ["light", "dark"] }));
+    if (column === null || columns.includes(column)) continue;
+    const message = `${quoted(column)} is not a column of this answer`;
+    problems.push(problem("CHART_INVALID", { path: `chart.${key}`, message, allowed: columns, wrote: column }));
   }
   return { type, x, y, color, facet, title, theme };
+}
+
+function checkOneOf(value: string | null, allowed: readonly string[], { path, what }: { path: string; what: string }, problems: Problem[]): void {
+  if (value === null || allowed.includes(value)) return;
+  problems.push(problem("CHART_INVALID", { path, message: `there is no ${what} ${quoted(value)}`, allowed, wrote: value }));
 }

@@ -71,21 +71,27 @@ function readValues(filter: FilterInput & { op: Operator }, field: Field, path: 
     problems.push(problem("BAD_VALUE", { path, message: "give values or value, not both" }));
     return [];
   }
-  const single = filter.values === undefined;
-  const raw = filter.values ?? (filter.value === undefined ? [] : Array.isArray(filter.value) ? filter.value : [filter.value]);
-  const count = countProblem(filter.op, raw.length);
+  const written = writtenValues(filter, path);
+  const count = countProblem(filter.op, written.length);
   if (count !== undefined) {
-    problems.push(problem("BAD_VALUE", { path: `${path}.values`, message: count, ...(raw.length > 1 && filter.op === "=" ? { suggestion: "in" } : {}) }));
+    const suggestion = written.length > 1 ? { "=": "in", "!=": "not_in" }[filter.op as string] : undefined;
+    problems.push(problem("BAD_VALUE", { path: `${path}.values`, message: count, suggestion }));
     return [];
   }
-  const values: FilterValue[] = [];
-  for (const [index, value] of raw.entries()) {
-    const where = single && !Array.isArray(filter.value) ? `${path}.value` : `${path}.${single ? "value" : "values"}[${index}]`;
+  return written.flatMap(({ value, at }) => {
     const coerced = coerce(value, field);
-    if (typeof coerced === "object") problems.push(problem("BAD_VALUE", { path: where, message: coerced.message }));
-    else values.push(coerced);
-  }
-  return values;
+    if (typeof coerced !== "object") return [coerced];
+    problems.push(problem("BAD_VALUE", { path: at, message: coerced.message }));
+    return [];
+  });
+}
+
+/** The values as written, from `values` or `value`, each with its path. */
+function writtenValues({ values, value }: FilterInput, path: string): { value: string | number | boolean; at: string }[] {
+  if (values !== undefined) return values.map((one, index) => ({ value: one, at: `${path}.values[${index}]` }));
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value.map((one, index) => ({ value: one, at: `${path}.value[${index}]` }));
+  return [{ value, at: `${path}.value` }];
 }
 
 function countProblem(op: Operator, count: number): string | undefined {

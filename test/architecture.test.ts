@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { parseSync } from "oxc-parser";
+import { describe, expect, test } from "vitest";
+
+const SRC = join(import.meta.dirname, "../src");
+const ROOT_FILES = ["errors", "tenant", "must"];
+
+/**
+ * What each folder of src/ may import from the others (DESIGN.md, the import matrix). `folder!` allows only types:
+ * ports and definitions. errors, tenant and must are open to all but where named as forbidden.
+ */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  catalog: [],
+  spec: ["catalog"],
+  plan: ["catalog!", "spec!"],
+  sql: ["plan", "catalog!", "spec!"],
+  execute: ["sql!", "db", "cache", "observe!"],
+  result: ["plan", "spec", "catalog!"],
+  chart: ["plan", "spec", "catalog!"],
+  db: ["observe!", "config!"],
+  cache: ["observe!"],
+  ingest: ["db", "observe!"],
+  auth: ["config!"],
+  observe: [],
+  mcp: ["pipeline!", "catalog", "spec", "result", "observe"],
+  http: ["mcp", "pipeline!", "observe"],
+  cli: ["pipeline!", "catalog", "result", "db!", "ingest"],
+};
+
+/** The files at the top that put the folders together. */
+const COMPOSITION = ["app", "operator", "pipeline", "main", "config"];
+
+/** Packages that only some folders may name. */
+const PACKAGES: Record<string, readonly string[]> = {
+  pg: ["db"],
+  "pg-query-stream": ["db"],
+  "@electric-sql/pglite": ["db"],
+  "@electric-sql/pglite-pgvector": ["db"],
+  bullmq: ["jobs"],
+  ioredis: ["cache", "jobs"],
+  pino: ["observe"],
+  "@elastic/ecs-pino-format": ["observe"],
+  hono: ["http"],
+  "@hono/node-server": ["http"],
+  commander: ["cli", "main"],
+  "libpg-query": ["catalog"],
+};
+
+interface Import {
+  readonly from: string;
+  readonly isTypeOnly: boolean;
+}
+
+function importsOf(file: string): Import[] {
+  const { module } = parseSync(file, readFileSync(file, "utf8"));
+  const isTypeOnly = (entries: readonly { isType: boolean }[]): boolean => entries.length > 0 && entries.every((entry) => entry.isType);
+  const imported = module.staticImports.map((one) => ({ from: one.moduleRequest.value, isTypeOnly: isTypeOnly(one.entries) }));
+  const reexported = module.staticExports.flatMap((one) =>
+    one.entries.flatMap((entry) => (entry.moduleRequest ? [{ from: entry.moduleRequest.value, isTypeOnly: entry.isType }] : [])),
+  );
+  const source = readFileSync(file, "utf8");
+  const dynamic = module.dynamicImports.map((one) => ({ from: source.slice(one.moduleRequest.start + 1, one.moduleRequest.end - 1), isTypeOnly: false }));
+  return [...imported, ...reexported, ...dynamic];
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+
+/** The folder of src/ a file is in, or its own name at the top. */
+const placeOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : path.replace(/\.ts$/, ""));
+
+test("the parser really saw the source", () => {
+  expect(files.length).toBeGreaterThan(80);
+  expect(importsOf(join(SRC, "pipeline.ts")).map((one) => one.from)).toContain("./sql/compile.ts");
+  expect(importsOf(join(SRC, "app.ts")).map((one) => one.from)).toContain("./db/embedded/embedded.ts");
+});
+
+describe.each(files)("src/%s", (file) => {
+  const place = placeOf(file);
+  const imports = importsOf(join(SRC, file));
+
+  test("lives where a rule covers it", () => {
+    expect([...Object.keys(MAY_IMPORT), ...ROOT_FILES, ...COMPOSITION]).toContain(place);
+  });
+
+  test("imports only what its folder may", () => {
+    const offences = imports.filter((one) => one.from.startsWith(".")).flatMap((one) => {
+      const target = placeOf(relative(SRC, join(SRC, dirname(file), one.from)));
+      return isAllowed(place, target, one) ? [] : [`${one.isTypeOnly ? "type of " : ""}${target}`];
+    });
+    expect(offences).toEqual([]);
+  });
+
+  test("names only packages its folder may", () => {
+    const offences = imports.filter(({ from, isTypeOnly }) => {
+      const owners = PACKAGES[from.split("/").slice(0, from.startsWith("@") ? 2 : 1).join("/")];
+      // A type of pg says nothing at run time; the writing helpers of ingest need the client's.
+      return owners !== undefined && !owners.includes(place) && !isTypeOnly;
+    });
+    expect(offences).toEqual([]);
+  });
+});
+
+function isAllowed(place: string, target: string, { isTypeOnly }: Import): boolean {
+  if (target === place || ROOT_FILES.includes(target)) return true;
+  if (ROOT_FILES.includes(place)) return false;
+  // app, operator and main put everything together; nothing else may reach up to them.
+  if (place === "app" || place === "operator" || place === "main") return true;
+  if (place === "pipeline") return !["mcp", "http", "cli", "ingest", "auth", "app", "operator"].includes(target);
+  if (["app", "operator", "main"].includes(target)) return false;
+  const allowed = MAY_IMPORT[place] ?? [];
+  return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/conformance/tools/**", "node_modules/**"],
+    testTimeout: 30_000,
+    hookTimeout: 120_000,
+    // Two cores: a third worker only makes the embedded databases wait for each other.
+    maxWorkers: 2,
+    reporters: ["default", "./test/support/count-reporter.ts"],
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      reporter: ["text-summary", "json-summary"],
+      thresholds: { lines: 90, branches: 90 },
+    },
+  },
+});
