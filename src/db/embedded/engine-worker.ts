@@ -26,6 +26,7 @@ export type EngineReply =
 
 const CHUNK_BYTES = 128 * 1024;
 const ERROR_RESPONSE = 0x45;
+const READY_FOR_QUERY = 0x5a;
 
 const port = must(parentPort, "a parent port");
 const { dataDir, snapshot } = workerData as EngineData;
@@ -34,17 +35,28 @@ function reply(message: EngineReply): void {
   port.postMessage(message);
 }
 
-function hasError(bytes: Uint8Array): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < bytes.length; at += 1 + view.getInt32(at + 1)) if (bytes[at] === ERROR_RESPONSE) return true;
-  return false;
+/** True only where the answer is whole and without an error; an empty answer is none. */
+function succeeded(answer: Buffer): boolean {
+  let type = 0;
+  for (let at = 0; at < answer.length; at += 1 + answer.readInt32BE(at + 1)) {
+    type = answer[at] ?? 0;
+    if (type === ERROR_RESPONSE) return false;
+  }
+  return type === READY_FOR_QUERY;
+}
+
+/** The whole answer. By the streaming call: after one, the engine's plain call answers with nothing. */
+async function answerTo(db: PGlite, bytes: Uint8Array): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  await db.execProtocolRawStream(bytes, { onRawData: (data) => parts.push(data.slice()) });
+  return Buffer.concat(parts);
 }
 
 async function run(db: PGlite, request: EngineRequest & { kind: "run" }): Promise<void> {
   const { id, prelude, bytes } = request;
   if (prelude !== undefined) {
-    const said = await db.execProtocolRaw(prelude);
-    if (hasError(said)) return reply({ kind: "done", id, refused: said.slice() });
+    const answer = await answerTo(db, prelude);
+    if (!succeeded(answer)) return reply({ kind: "done", id, refused: answer });
   }
   let held: Uint8Array[] = [];
   let heldBytes = 0;

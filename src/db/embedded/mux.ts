@@ -92,6 +92,7 @@ class SessionMux implements Mux {
     this.#isPumping = true;
     for (let job = this.#next(); job !== undefined; job = this.#next()) {
       clearTimeout(this.#idle);
+      this.#idle = undefined;
       this.#running = job.connection;
       try {
         await this.#do(job);
@@ -102,7 +103,7 @@ class SessionMux implements Mux {
     }
     this.#isPumping = false;
     const owner = this.#owner;
-    if (owner === undefined) return;
+    if (owner === undefined || this.#idle !== undefined) return; // others that wait do not prolong it
     this.#idle = setTimeout(
       () => owner.fail("25P03", "terminating connection due to idle-in-transaction timeout"),
       this.#options.maxIdleInTransactionMs ?? 300_000,
