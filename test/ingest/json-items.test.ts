@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { JsonItems } from "../../src/ingest/json-items.ts";
+import type { JsonItem } from "../../src/ingest/json-items.ts";
 
 function itemsOf(text: string, chunkChars = text.length || 1): { items: unknown[]; envelopes: unknown[]; isComplete: boolean } {
   const reader = new JsonItems();
-  const found = [];
+  const found: JsonItem[] = [];
   for (let at = 0; at < text.length; at += chunkChars) found.push(...reader.push(text.slice(at, at + chunkChars)));
   const parsed = (kind: "item" | "envelope") => found.filter((one) => one.kind === kind).map((one): unknown => JSON.parse(one.text));
   return { items: parsed("item"), envelopes: parsed("envelope"), isComplete: reader.isComplete };

@@ -31,7 +31,7 @@ function mondayBefore(ms: number): number {
   return midnight - weekday * DAY + 9 * HOUR;
 }
 
-/** The same moment, moved out of nights and weekends. */
+/** The same moment, moved out of nights and weekends; never earlier, but two moments may change places. */
 export function workingTime(ms: number): number {
   let moved = ms;
   const hour = Math.floor((moved % DAY) / HOUR);

@@ -13,7 +13,7 @@ export interface DemoOptions {
   readonly now: Date;
   /** Months of history; 15 by default, so that a year can be compared with what was before. */
   readonly months?: number;
-  /** How many times the story's teams exist; 1 is some 400 issues per team and 15 months. */
+  /** How many times the story's teams exist; 1 is some 350 issues per team and 15 months. */
   readonly scale?: number;
   readonly seed?: string;
 }

@@ -51,8 +51,8 @@ export const DEMO_STORY: Story = {
       topic: TOPICS.payments,
       pace: (monthsAgo) => {
         if (monthsAgo > REORGANISATION) return { ...STEADY, people: 6 };
-        if (monthsAgo < NEW_PLAN) return { ...STEADY, people: 4, optimism: 0.8 };
-        return { ...STEADY, people: 3, optimism: 1.4 + 0.9 * ramp(monthsAgo, REORGANISATION, NEW_PLAN) };
+        if (monthsAgo < NEW_PLAN) return { ...STEADY, people: 5, optimism: 0.6 };
+        return { ...STEADY, people: 3, optimism: 1.1 + 1.4 * ramp(monthsAgo, REORGANISATION, NEW_PLAN) };
       },
     },
     { projectKey: "SRCH", name: "Search", topic: TOPICS.search, pace: () => STEADY },

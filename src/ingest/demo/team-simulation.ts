@@ -36,7 +36,7 @@ export interface DemoIssue {
 
 const POINTS = [1, 2, 2, 3, 3, 5, 5, 8] as const;
 /** Calendar days of work per point, median. */
-const DAYS_PER_POINT = 0.9;
+const DAYS_PER_POINT = 1.25;
 /** Working days of one person in a sprint, as the plan counts them. */
 const PERSON_DAYS = 10;
 
@@ -139,8 +139,9 @@ export class TeamSimulation {
     if (random.chance(issue.type === "Bug" ? 0.12 : 0.05)) {
       const reopenedMs = workingTime(doneMs + random.skewed(3, 0.6) * DAY);
       this.#status(issue, reopenedMs, "Done", "Reopened", issue.reporter);
-      this.#status(issue, workingTime(reopenedMs + DAY / 2), "Reopened", "In Progress", assignee);
-      doneMs = workingTime(reopenedMs + random.skewed(1.5, 0.4) * DAY + DAY / 2);
+      const resumedMs = workingTime(reopenedMs + DAY / 2);
+      this.#status(issue, resumedMs, "Reopened", "In Progress", assignee);
+      doneMs = workingTime(resumedMs + random.skewed(1.5, 0.4) * DAY);
       this.#status(issue, doneMs, "In Progress", "Done", reviewer);
     }
     issue.doneMs = doneMs;
