@@ -1,6 +1,8 @@
-/** Builds the embedded database's snapshot: `node scripts/build-snapshot.ts [file]`. Does nothing where it is there. */
+/** Builds the embedded database's snapshot: for this checkout, or with a folder as argument for a release in it. Does nothing where it is there. */
 import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import { buildSnapshot, snapshotFile } from "../src/db/embedded/snapshot.ts";
 
-const file = process.argv[2] ?? snapshotFile();
+const folder = process.argv[2];
+const file = folder === undefined ? snapshotFile() : join(folder, basename(snapshotFile()));
 if (!existsSync(file)) await buildSnapshot(file);
