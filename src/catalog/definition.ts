@@ -1,8 +1,7 @@
 import { z } from "zod";
 
 /** How the rows of a metric become one value. `pooled` is the ratio of sums; `last` a count at an instant. */
-export const AGGREGATES = ["sum", "last", "pooled", "avg", "min", "max", "p50", "p75", "p85", "p90", "p95"] as const;
-export type Aggregate = (typeof AGGREGATES)[number];
+const AGGREGATES = ["sum", "last", "pooled", "avg", "min", "max", "p50", "p75", "p85", "p90", "p95"] as const;
 
 const name = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, "names are lower_snake_case");
 const semver = z.string().regex(/^\d+\.\d+\.\d+$/, "versions are semver, as 1.0.0");
@@ -11,7 +10,6 @@ const text = z.string().min(1);
 const expression = z.string().min(1).max(2000);
 
 const columnType = z.enum(["text", "text_list", "number", "timestamp", "boolean"]);
-export type ColumnTypeName = z.infer<typeof columnType>;
 
 const columnSchema = z.union([
   /** A column of one of the datasource's relations. */

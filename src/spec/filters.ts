@@ -71,6 +71,8 @@ function readValues(filter: FilterInput & { op: Operator }, field: Field, path: 
     problems.push(problem("BAD_VALUE", { path, message: "give values or value, not both" }));
     return [];
   }
+  const wasReported = (key: "values" | "value"): boolean => Object.hasOwn(filter, key) && filter[key] === undefined;
+  if (wasReported("values") || wasReported("value")) return [];
   const written = writtenValues(filter, path);
   const count = countProblem(filter.op, written.length);
   if (count !== undefined) {

@@ -55,8 +55,8 @@ const flatShape = {
 };
 
 type Shape = Readonly<Record<string, z.ZodType>>;
-/** An object of which each key either has the right shape or is absent because it had not (or was not given). */
-type Read<S extends Shape> = { [K in keyof S]?: Exclude<z.output<S[K]>, undefined> };
+/** An object whose keys have the right shape; a key that is there but undefined had not, and was reported. */
+type Read<S extends Shape> = { [K in keyof S]?: Exclude<z.output<S[K]>, undefined> | undefined };
 
 export type MeasureInput = Read<typeof measureShape>;
 export type FilterInput = Read<typeof filterShape>;
@@ -69,8 +69,8 @@ export interface SpecInput extends Read<typeof flatShape> {
   readonly measures: readonly MeasureInput[];
   readonly filters: readonly FilterInput[];
   readonly sort: readonly SortInput[];
-  readonly time?: TimeInput;
-  readonly chart?: ChartInput;
+  readonly time?: TimeInput | undefined;
+  readonly chart?: ChartInput | undefined;
 }
 
 const NOTHING: SpecInput = { measures: [], filters: [], sort: [] };
@@ -129,8 +129,12 @@ function readObject<S extends Shape>(input: unknown, shape: S, path: string, pro
   for (const key of Object.keys(input)) if (!Object.hasOwn(shape, key)) problems.push(unknownKey(key, path, Object.keys(shape)));
   for (const [key, schema] of Object.entries(shape)) {
     const parsed = schema.safeParse(Object.hasOwn(input, key) ? input[key] : undefined, { reportInput: true });
-    if (!parsed.success) problems.push(...parsed.error.issues.map((issue) => toProblem(issue, path === "" ? [key] : [path, key])));
-    else if (parsed.data !== undefined) read[key] = parsed.data;
+    if (parsed.success) {
+      if (parsed.data !== undefined) read[key] = parsed.data;
+    } else {
+      read[key] = undefined;
+      problems.push(...parsed.error.issues.map((issue) => toProblem(issue, path === "" ? [key] : [path, key])));
+    }
   }
   return read as Read<S>;
 }
