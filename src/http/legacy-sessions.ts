@@ -34,10 +34,51 @@ export interface LegacySessions {
 }
 
 export function legacySessions(factory: ServerFactory, connections: Connections, options: SessionOptions): LegacySessions {
-  const sessions = new Map<string, Session>();
-  /** Sessions that their clients ended: asking on is a client's mistake, and it is told so. */
-  const ended = new Set<string>();
+  const kept = keptSessions(connections, options);
+  return {
+    get size() {
+      return kept.sessions.size;
+    },
+    handle: (request, body, principal) => {
+      const id = request.headers.get("mcp-session-id") ?? "";
+      if (kept.ended.has(id)) return Promise.resolve(sessionEnded());
+      const session = kept.sessions.get(id);
+      if (session === undefined || !samePrincipal(session.principal, principal)) return null;
+      kept.touch(id, session);
+      return session.transport.handleRequest(request, { ...(body === undefined ? {} : { parsedBody: body }), authInfo: authInfoOf(principal) });
+    },
+    open: async (request, body, principal) => {
+      const server = factory({ era: "legacy" });
+      const transport = new WebStandardStreamableHTTPServerTransport({
+        ...options.stream,
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: (id) => kept.add(id, { transport, server, principal, usedAtMs: Date.now() }),
+        onsessionclosed: (id) => kept.endedByClient(id),
+      });
+      await server.connect(transport);
+      const response = await transport.handleRequest(request, { parsedBody: body, authInfo: authInfoOf(principal) });
+      if (transport.sessionId === undefined) await server.close();
+      return response;
+    },
+    close: kept.close,
+  };
+}
 
+/** The sessions there are, in the order of their last use. */
+interface KeptSessions {
+  readonly sessions: ReadonlyMap<string, Session>;
+  /** Sessions that their clients ended: asking on is a client's mistake, and it is told so. */
+  readonly ended: ReadonlySet<string>;
+  /** Makes room by ending those that were not used for longest. */
+  add(id: string, session: Session): void;
+  touch(id: string, session: Session): void;
+  endedByClient(id: string): void;
+  close(): Promise<void>;
+}
+
+function keptSessions(connections: Connections, options: SessionOptions): KeptSessions {
+  const sessions = new Map<string, Session>();
+  const ended = new Set<string>();
   const end = async (id: string): Promise<void> => {
     const session = sessions.get(id);
     sessions.delete(id);
@@ -50,47 +91,27 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
     for (const [id, session] of sessions) if (session.usedAtMs < oldest) void end(id);
   }, Math.min(options.idleMs, 60_000));
   sweep.unref();
-
-  const remember = (id: string, session: Session): void => {
-    // A Map keeps the order of use, because `handle` moves what it uses to the end.
-    for (const [leastRecent] of sessions) {
-      if (sessions.size < options.maxSessions) break;
-      void end(leastRecent);
-    }
-    sessions.set(id, session);
-    connections.add(session.server);
-  };
-
   return {
-    get size() {
-      return sessions.size;
+    sessions,
+    ended,
+    add: (id, session) => {
+      for (const [leastRecent] of sessions) {
+        if (sessions.size < options.maxSessions) break;
+        void end(leastRecent);
+      }
+      sessions.set(id, session);
+      connections.add(session.server);
     },
-    handle: (request, body, principal) => {
-      const id = request.headers.get("mcp-session-id") ?? "";
-      if (ended.has(id)) return Promise.resolve(sessionEnded());
-      const session = sessions.get(id);
-      if (session === undefined || !samePrincipal(session.principal, principal)) return null;
+    touch: (id, session) => {
       session.usedAtMs = Date.now();
       sessions.delete(id);
       sessions.set(id, session);
-      return session.transport.handleRequest(request, { ...(body === undefined ? {} : { parsedBody: body }), authInfo: authInfoOf(principal) });
     },
-    open: async (request, body, principal) => {
-      const server = factory({ era: "legacy" });
-      const transport = new WebStandardStreamableHTTPServerTransport({
-        ...options.stream,
-        sessionIdGenerator: randomUUID,
-        onsessioninitialized: (id) => remember(id, { transport, server, principal, usedAtMs: Date.now() }),
-        onsessionclosed: (id) => {
-          sessions.delete(id);
-          connections.forget(server);
-          rememberEnded(ended, id);
-        },
-      });
-      await server.connect(transport);
-      const response = await transport.handleRequest(request, { parsedBody: body, authInfo: authInfoOf(principal) });
-      if (transport.sessionId === undefined) await server.close();
-      return response;
+    endedByClient: (id) => {
+      const session = sessions.get(id);
+      sessions.delete(id);
+      if (session !== undefined) connections.forget(session.server);
+      rememberEnded(ended, id);
     },
     close: async () => {
       clearInterval(sweep);

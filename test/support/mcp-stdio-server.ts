@@ -3,13 +3,8 @@ import { serveOverStdio } from "../../src/mcp/stdio.ts";
 import { testParts } from "./mcp-parts.ts";
 
 const rows = Number(process.env["TEST_ROWS"] ?? "3");
-const gate = process.env["TEST_HANG"] === "1" ? { gate: new Promise<never>(() => undefined) } : {};
-const parts = await testParts({ rows, ...gate });
+const delayMs = Number(process.env["TEST_DELAY_MS"] ?? "0");
+const parts = await testParts({ rows, gate: () => new Promise((resolve) => setTimeout(resolve, delayMs)) });
 const edge = serveOverStdio(parts);
-process.on("SIGUSR2", () => {
-  edge.toolsChanged();
-  edge.resourceUpdated("metricgate://catalog/metrics");
-});
 await edge.closed;
-process.stderr.write(`${JSON.stringify({ cancelled: parts.pipeline.cancelled, calls: parts.observed.filter(({ kind }) => kind === "tool_called").length })}\n`);
 process.exit(0);

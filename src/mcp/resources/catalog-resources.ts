@@ -21,6 +21,8 @@ export interface CatalogResources {
 }
 
 export const METRIC_TEMPLATE = "metricgate://catalog/metrics/{name}";
+/** Parsed once: servers are made for single requests. */
+const METRIC = new ResourceTemplate(METRIC_TEMPLATE, { list: undefined });
 const CACHE: CacheHint = { ttlMs: 300_000, cacheScope: "private" };
 const JSON_TYPE = "application/json";
 
@@ -31,18 +33,27 @@ export function catalogResources(catalog: Catalog, specSchema: JsonSchema): Cata
     ...dimension,
     metrics: [...catalog.metrics.values()].filter((metric) => metric.fields.includes(dimension.name)).map((metric) => metric.name),
   }));
-  const page = (path: string, title: string, description: string, text: string, mimeType = JSON_TYPE): Page => {
-    return { uri: `metricgate://catalog/${path}`, name: `catalog/${path}`, title, description, mimeType, text };
-  };
   return {
     pages: [
-      page("metrics", "Metrics", "Every metric's published definition", JSON.stringify({ catalog_version: catalog.version, metrics: documents, unavailable })),
-      page("dimensions", "Dimensions", "Fields to group by and to filter on, and the metrics that have them", JSON.stringify({ catalog_version: catalog.version, dimensions })),
-      page("spec-schema", "Spec schema", "JSON Schema of an AnalyticsSpec for this catalog", JSON.stringify(specSchema), "application/schema+json"),
-      page("changelog", "Catalog changes", "What changed from one catalog version to the next", catalog.changelog, "text/markdown"),
+      {
+        ...named("metrics", "Metrics", "Every metric's published definition"),
+        mimeType: JSON_TYPE,
+        text: JSON.stringify({ catalog_version: catalog.version, metrics: documents, unavailable }),
+      },
+      {
+        ...named("dimensions", "Dimensions", "Fields to group by and to filter on, and the metrics that have them"),
+        mimeType: JSON_TYPE,
+        text: JSON.stringify({ catalog_version: catalog.version, dimensions }),
+      },
+      { ...named("spec-schema", "Spec schema", "JSON Schema of an AnalyticsSpec for this catalog"), mimeType: "application/schema+json", text: JSON.stringify(specSchema) },
+      { ...named("changelog", "Catalog changes", "What changed from one catalog version to the next"), mimeType: "text/markdown", text: catalog.changelog },
     ],
     metrics: new Map([...documents, ...unavailable].map((document) => [String(document["name"]), JSON.stringify(document)])),
   };
+}
+
+function named(path: string, title: string, description: string): Pick<Page, "uri" | "name" | "title" | "description"> {
+  return { uri: `metricgate://catalog/${path}`, name: `catalog/${path}`, title, description };
 }
 
 export function registerCatalogResources(server: McpServer, { pages, metrics }: CatalogResources, catalog: Catalog): void {
@@ -51,7 +62,7 @@ export function registerCatalogResources(server: McpServer, { pages, metrics }: 
   }
   server.registerResource(
     "catalog/metric",
-    new ResourceTemplate(METRIC_TEMPLATE, { list: undefined }),
+    METRIC,
     { title: "Metric", description: "One metric's published definition", mimeType: JSON_TYPE, cacheHint: CACHE },
     (url, { name }): ReadResourceResult => {
       const wanted = typeof name === "string" ? name : "";

@@ -8,6 +8,9 @@ import { safeCsv } from "../../result/csv.ts";
 import type { McpParts } from "../parts.ts";
 import { resultEnvelope } from "../result-answer.ts";
 
+// Parsed once: servers are made for single requests.
+const RESULT = new ResourceTemplate("metricgate://results/{id}", { list: undefined });
+const RESULT_CSV = new ResourceTemplate("metricgate://results/{id}.csv", { list: undefined });
 const CACHE: CacheHint = { ttlMs: 3_600_000, cacheScope: "private" };
 const ROWS_PER_READ = 1000;
 
@@ -16,7 +19,7 @@ export function registerResultResources(server: McpServer, parts: McpParts): voi
   // The more particular template first: {id} would match "res_1.csv" too.
   server.registerResource(
     "result-csv",
-    new ResourceTemplate("metricgate://results/{id}.csv", { list: undefined }),
+    RESULT_CSV,
     { title: "Result as CSV", description: "All rows of an answer, for a spreadsheet", mimeType: "text/csv", cacheHint: CACHE },
     async (url, { id }, context): Promise<ReadResourceResult> => {
       const { data } = await wholeResult(url, id, context, parts);
@@ -25,7 +28,7 @@ export function registerResultResources(server: McpServer, parts: McpParts): voi
   );
   server.registerResource(
     "result",
-    new ResourceTemplate("metricgate://results/{id}", { list: undefined }),
+    RESULT,
     { title: "Result", description: "All rows of an answer with where they come from", mimeType: "application/json", cacheHint: CACHE },
     async (url, { id }, context): Promise<ReadResourceResult> => {
       const result = await wholeResult(url, id, context, parts);
