@@ -49,8 +49,10 @@ export function endedError(by: EndedBy, cause?: unknown): AppError {
 /** Anything pg threw, as an AppError whose text is safe to show. `endedBy` tells a deadline from a cancellation. */
 export function databaseError(thrown: unknown, endedBy?: EndedBy): AppError {
   if (thrown instanceof AppError) return thrown;
-  if (endedBy !== undefined) return endedError(endedBy, thrown);
   const code = sqlStateOf(thrown);
+  // The embedded database says so of a statement that only waited: nothing is wrong with the question.
+  if (endedBy === "deadline" && code === "55P03") return busy(thrown);
+  if (endedBy !== undefined) return endedError(endedBy, thrown);
   if (code === "57014") return endedError("deadline", thrown);
   if (code === "53300" || code === "55P03") return busy(thrown);
   if (thrown instanceof Error && WAITED_TEXT.test(thrown.message)) return busy(thrown);

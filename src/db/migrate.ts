@@ -51,7 +51,7 @@ async function inTransaction<T>(client: ClientBase, work: () => Promise<T>): Pro
     await client.query("COMMIT");
     return done;
   } catch (thrown) {
-    await client.query("ROLLBACK");
+    await client.query("ROLLBACK").catch(() => undefined); // on a lost connection: the first failure is the one to tell
     throw thrown;
   }
 }
