@@ -20,8 +20,6 @@ const frontMatterSchema = z.strictObject({
   arguments: z.array(argumentSchema).default([]),
 });
 
-export type PromptArgument = z.output<typeof argumentSchema>;
-
 /** One prompt of the `prompts/` folder. */
 export interface PromptDefinition extends z.output<typeof frontMatterSchema> {
   /** The text with `{{argument}}` where an argument goes. */
