@@ -1,4 +1,6 @@
+import net from "node:net";
 import type { Duplex } from "node:stream";
+import tls from "node:tls";
 import type { PoolClient } from "pg";
 import { must } from "../must.ts";
 
@@ -9,6 +11,9 @@ interface Wire {
   readonly processID: number | null;
   readonly secretKey: number | null;
   readonly connection: { readonly stream: Duplex };
+  readonly host: string;
+  readonly port: number;
+  readonly ssl: boolean | tls.ConnectionOptions;
 }
 
 function wireOf(client: PoolClient): Wire {
@@ -32,6 +37,25 @@ export function sendCancelRequest(stream: Duplex, request: Buffer): void {
   stream.on("end", () => stream.destroy());
   stream.resume();
   stream.end(request);
+}
+
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+
+/** Cancels on the server that a client is on, with TLS where the client uses it: the statement ends, not only our wait. */
+export function cancelOverWire(client: PoolClient): void {
+  const { host, port, ssl } = wireOf(client);
+  const request = cancelRequestOf(client);
+  const socket = host.startsWith("/") ? net.connect(`${host}/.s.PGSQL.${port}`) : net.connect(port, host);
+  if (ssl === false) return sendCancelRequest(socket, request);
+  socket.on("error", () => socket.destroy());
+  socket.write(SSL_REQUEST);
+  socket.once("data", (answer) => {
+    if (answer.toString("latin1") !== "S") return void socket.destroy();
+    const servername = net.isIP(host) === 0 ? { servername: host } : {};
+    const options = typeof ssl === "object" ? ssl : {};
+    return sendCancelRequest(tls.connect({ ...servername, ...options, socket }), request);
+  });
+  return undefined;
 }
 
 /** Cuts the connection at once; whatever waits on it rejects. */

@@ -46,6 +46,15 @@ export function endedError(by: EndedBy, cause?: unknown): AppError {
   });
 }
 
+function hasNoRoom(code: string | undefined, thrown: unknown): boolean {
+  return code === "53300" || code === "55P03" || (thrown instanceof Error && WAITED_TEXT.test(thrown.message));
+}
+
+/** Away, or refusing our login, or without our database: the operator's to mend. */
+function isAway(code: string | undefined, thrown: unknown): boolean {
+  return isConnectionLost(thrown) || code === "3D000" || (code ?? "").startsWith("28");
+}
+
 /** Anything pg threw, as an AppError whose text is safe to show. `endedBy` tells a deadline from a cancellation. */
 export function databaseError(thrown: unknown, endedBy?: EndedBy): AppError {
   if (thrown instanceof AppError) return thrown;
@@ -54,10 +63,8 @@ export function databaseError(thrown: unknown, endedBy?: EndedBy): AppError {
   if (endedBy === "deadline" && code === "55P03") return busy(thrown);
   if (endedBy !== undefined) return endedError(endedBy, thrown);
   if (code === "57014") return endedError("deadline", thrown);
-  if (code === "53300" || code === "55P03") return busy(thrown);
-  if (thrown instanceof Error && WAITED_TEXT.test(thrown.message)) return busy(thrown);
-  // Logins refused or the database missing: the operator's to mend, like a server that is away.
-  if (isConnectionLost(thrown) || code?.startsWith("28") === true || code === "3D000") return unavailable(thrown);
+  if (hasNoRoom(code, thrown)) return busy(thrown);
+  if (isAway(code, thrown)) return unavailable(thrown);
   return new AppError("INTERNAL", "The database refused a statement.", {
     cause: thrown,
     next: "Try again; if it persists, give the operator the time of this call.",

@@ -20,7 +20,11 @@ export function roleOf(login: Login): string {
 }
 
 /** Pools made on first use, one per use; every connection reads values as the port promises, in UTC. */
-export function loginPools(mode: Database["mode"], observe: Observe, configFor: (use: PoolUse) => pg.PoolConfig): {
+export function loginPools(
+  mode: Database["mode"],
+  observe: Observe,
+  configFor: (use: PoolUse) => pg.PoolConfig,
+): {
   readonly pool: (use: PoolUse) => pg.Pool;
   readonly end: () => Promise<void>;
 } {

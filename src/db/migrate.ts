@@ -139,9 +139,7 @@ export async function migrateWith(
 ): Promise<MigrateReport> {
   try {
     const bootstrapped = await bootstrapRoles(client, passwords);
-    const { rows } = await client.query<{ there: boolean }>(
-      "select to_regrole('metricgate_owner') is not null as there",
-    );
+    const { rows } = await client.query<{ there: boolean }>("select to_regrole('metricgate_owner') is not null as there");
     if (rows[0]?.there !== true) {
       refuse("The database has no metricgate roles.", "Run migrate once as a user that may create roles.");
     }
@@ -169,10 +167,7 @@ export async function migrateNative(url: string, passwords: LoginPasswords = {})
 }
 
 /** Reads where the schema stands, by the directory login. A database without schema stands at 0. */
-export async function readSchemaState(
-  database: Database,
-  known: readonly Migration[] = loadMigrations(),
-): Promise<SchemaState> {
+export async function readSchemaState(database: Database, known: readonly Migration[] = loadMigrations()): Promise<SchemaState> {
   const rows = await database.session("directory", async (client) => {
     const there = await client.query<{ there: boolean }>("select to_regclass('ops.migration') is not null as there");
     if (there.rows[0]?.there !== true) return [];

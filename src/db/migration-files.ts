@@ -38,7 +38,9 @@ export function migrationOf(file: string, sql: string): Migration {
 
 /** The numbered migrations of this release, in order. Throws where the numbers are not 1, 2, 3, … */
 export function loadMigrations(): readonly Migration[] {
-  const files = readdirSync(fileURLToPath(FOLDER)).filter((file) => /^\d.*\.sql$/.test(file)).sort();
+  const files = readdirSync(fileURLToPath(FOLDER))
+    .filter((file) => /^\d.*\.sql$/.test(file))
+    .sort();
   const migrations = files.map((file) => migrationOf(file, readSql(file)));
   migrations.forEach((migration, index) => {
     if (migration.number !== index + 1) throw new Error(`migration ${index + 1} is missing or doubled`);

@@ -1,9 +1,6 @@
-import net from "node:net";
-import type { Duplex } from "node:stream";
-import tls from "node:tls";
-import pg from "pg";
+import type pg from "pg";
 import type { Observe } from "../observe/observation.ts";
-import { cancelRequestOf, sendCancelRequest } from "./cancel-request.ts";
+import { cancelOverWire } from "./cancel-request.ts";
 import type { Database, Login } from "./database.ts";
 import { loginOf, loginPools, roleOf, POOL_SIZES, type PoolUse } from "./login-pools.ts";
 import { pooledDatabase } from "./pooled.ts";
@@ -35,35 +32,6 @@ export function urlForLogin(url: string, login: Login, passwords: LoginPasswords
   const changed = url.replace(/^(postgres(?:ql)?:\/\/)(?:[^@/?#]*@)?/i, `$1${credentials}@`);
   if (!changed.includes(`${credentials}@`)) throw new TypeError("the database URL must start with postgres://");
   return changed;
-}
-
-/** Opens a bare connection to the server a client is on, with TLS where the client uses it. */
-function dial(client: pg.Client): Duplex {
-  const socket = client.host.startsWith("/")
-    ? net.connect(`${client.host}/.s.PGSQL.${client.port}`)
-    : net.connect(client.port, client.host);
-  return socket;
-}
-
-const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
-
-/** Cancels over the wire: the server ends the statement, not only our wait for it. */
-function cancelOverWire(client: pg.PoolClient): void {
-  const origin = client as unknown as pg.Client;
-  const request = cancelRequestOf(client);
-  const socket = dial(origin) as net.Socket;
-  const ssl = origin.ssl as boolean | tls.ConnectionOptions;
-  if (ssl === false) return sendCancelRequest(socket, request);
-  socket.on("error", () => socket.destroy());
-  socket.write(SSL_REQUEST);
-  socket.once("data", (answer) => {
-    if (answer.toString("latin1") !== "S") return socket.destroy();
-    const options = typeof ssl === "object" ? ssl : {};
-    const servername = net.isIP(origin.host) === 0 ? { servername: origin.host } : {};
-    sendCancelRequest(tls.connect({ ...servername, ...options, socket }), request);
-    return undefined;
-  });
-  return undefined;
 }
 
 /**

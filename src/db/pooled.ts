@@ -64,7 +64,10 @@ async function checkOut(pool: Pool, signal: AbortSignal | undefined): Promise<Po
   try {
     return await Promise.race([connecting, aborted]);
   } catch (thrown) {
-    connecting.then((client) => client.release(), () => undefined);
+    connecting.then(
+      (client) => client.release(),
+      () => undefined,
+    );
     throw thrown;
   } finally {
     signal.removeEventListener("abort", onAbort);
@@ -121,11 +124,7 @@ interface Cursor {
   readonly read: (rows: number) => Promise<readonly (readonly unknown[])[]>;
 }
 
-async function* stream(
-  pools: Pools,
-  request: ReadRequest,
-  batchRows: number,
-): AsyncGenerator<readonly (readonly unknown[])[]> {
+async function* stream(pools: Pools, request: ReadRequest, batchRows: number): AsyncGenerator<readonly (readonly unknown[])[]> {
   const deadlineMs = performance.now() + request.timeoutMs;
   const client = await checkOut(pools.pool("stream"), request.signal).catch((thrown: unknown) => {
     throw databaseError(thrown);

@@ -79,9 +79,7 @@ const DEFAULTS = `
  * it can be kept in git and compared. For a superuser's connection.
  */
 export async function dumpSchema(client: ClientBase): Promise<string> {
-  const parts: string[] = [
-    "-- What the migrations make, read back from the catalogues. Written by `npm run schema:dump`; do not edit.",
-  ];
+  const parts: string[] = ["-- What the migrations make, read back from the catalogues. Written by `npm run schema:dump`; do not edit."];
   await client.query("begin read only; set local search_path = pg_catalog");
   for (const sql of [SCHEMAS, RELATIONS, FUNCTIONS, BUILT_INS, DEFAULTS]) {
     const { rows } = await client.query({ text: sql, rowMode: "array" });

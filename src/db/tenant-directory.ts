@@ -57,7 +57,8 @@ async function insert(client: Client, { slug, name, timezone, weekStart }: NewTe
     );
     if (rows[0]) return rows[0];
     const taken = await client.query("select 1 from directory.tenant where slug = $1", [slug]);
-    if (taken.rowCount !== 0) throw new AppError("SPEC_INVALID", `There is already a tenant "${slug}".`, { next: "Choose another name, or use that one." });
+    if (taken.rowCount !== 0)
+      throw new AppError("SPEC_INVALID", `There is already a tenant "${slug}".`, { next: "Choose another name, or use that one." });
   }
   throw new AppError("BUSY", "Other tenants are being created at the same time.", { next: "Try again.", retryAfterSeconds: 1 });
 }

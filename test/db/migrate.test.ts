@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterEach, describe, expect, test } from "vitest";
-import { assertSchema, migrateNative, migrateWith, readSchemaState } from "../../src/db/migrate.ts";
+import { assertSchema, bootstrapRoles, migrateNative, migrateWith, readSchemaState } from "../../src/db/migrate.ts";
 import { loadMigrations, migrationOf, schemaFingerprint } from "../../src/db/migration-files.ts";
 import { openNative } from "../../src/db/native.ts";
 import { must } from "../../src/must.ts";
@@ -20,9 +20,37 @@ test("a migration's number, name and first line come from its file", () => {
   expect(schemaFingerprint()).toMatch(/^[0-9a-f]{64}$/);
 });
 
+test("two runners that touch one role at once try again, but not for ever, and not after another failure", async () => {
+  const failing = (error: Error, times: number) => {
+    let left = times;
+    const asked: string[] = [];
+    const query = async (sql: string) => {
+      asked.push(sql);
+      if (sql.startsWith("select rolsuper")) return { rows: [{ may: true }] };
+      if (/create role/.test(sql) && left-- > 0) throw error;
+      return { rows: [] };
+    };
+    return { client: { query } as unknown as pg.Client, attempts: () => asked.filter((sql) => /create role/.test(sql)).length };
+  };
+  const race = Object.assign(new Error("tuple concurrently updated"), { code: "XX000" });
+  const once = failing(race, 1);
+  await expect(bootstrapRoles(once.client)).resolves.toBe(true);
+  expect(once.attempts()).toBe(2);
+  const always = failing(race, 99);
+  await expect(bootstrapRoles(always.client)).rejects.toBe(race);
+  expect(always.attempts()).toBe(5);
+  const other = failing(Object.assign(new Error("no"), { code: "42501" }), 99);
+  await expect(bootstrapRoles(other.client)).rejects.toThrow("no");
+  expect(other.attempts()).toBe(1);
+});
+
 describeOnEachDatabase("a migrated database", (get) => {
   test("is left alone by a second run", async () => {
-    expect(await get().asSuperuser((client) => migrateWith(client))).toEqual({ bootstrapped: true, applied: [], schemaVersion: KNOWN.length });
+    expect(await get().asSuperuser((client) => migrateWith(client))).toEqual({
+      bootstrapped: true,
+      applied: [],
+      schemaVersion: KNOWN.length,
+    });
     await expect(assertSchema(get().database)).resolves.toBeUndefined();
   });
 
@@ -35,11 +63,17 @@ describeOnEachDatabase("a migrated database", (get) => {
 
   test("refuses an applied migration that was edited", async () => {
     const edited = KNOWN.map((one, index) => (index === 0 ? { ...one, sha256: "0".repeat(64) } : one));
-    await expect(get().asSuperuser((client) => migrateWith(client, {}, edited))).rejects.toMatchObject({ code: "UNAVAILABLE", message: /was changed/ });
+    await expect(get().asSuperuser((client) => migrateWith(client, {}, edited))).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: /was changed/,
+    });
   });
 
   test("goes on with new ones, raises their walls, and is then too new for this release only where breaking", async () => {
-    const add = migrationOf(file("add"), "create table warehouse.added (tenant_id int not null primary key); select ctx.raise_wall('warehouse.added');");
+    const add = migrationOf(
+      file("add"),
+      "create table warehouse.added (tenant_id int not null primary key); select ctx.raise_wall('warehouse.added');",
+    );
     const report = await get().asSuperuser((client) => migrateWith(client, {}, [...KNOWN, add]));
     expect(report).toMatchObject({ applied: [`${next}-add`], schemaVersion: next });
     const walls = await get().asSuperuser((client) =>
@@ -48,7 +82,10 @@ describeOnEachDatabase("a migrated database", (get) => {
     expect(walls.rows.map((row: { polname: string }) => row.polname)).toEqual(["ingest_all", "reader_select", "tenant_wall"]);
     expect(await readSchemaState(get().database)).toEqual({ applied: next, known: KNOWN.length });
     await expect(assertSchema(get().database)).resolves.toBeUndefined();
-    await expect(get().asSuperuser((client) => migrateWith(client))).rejects.toMatchObject({ code: "UNAVAILABLE", message: /this release knows/ });
+    await expect(get().asSuperuser((client) => migrateWith(client))).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: /this release knows/,
+    });
     await get().asSuperuser((client) => client.query("update ops.migration set breaking = true where number = $1", [next]));
     await expect(assertSchema(get().database)).rejects.toMatchObject({ code: "UNAVAILABLE", message: /moved on/ });
   });
@@ -80,7 +117,9 @@ describe.skipIf(url === undefined)("migrating a native server", () => {
     await sleep(500);
     (client as unknown as { connection: { stream: { destroy: () => void } } }).connection.stream.destroy();
     await running;
-    await asSuperuser(one, (admin) => admin.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"));
+    await asSuperuser(one, (admin) =>
+      admin.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"),
+    );
     expect(await migrateNative(one)).toMatchObject({ applied: KNOWN.map(({ number, name }) => `${number}-${name}`) });
   });
 
@@ -131,14 +170,18 @@ describe.skipIf(url === undefined)("migrating a native server", () => {
       { rolname: "metricgate_reader", rolcanlogin: false, rolinherit: true },
     ]);
     const members = await asSuperuser(one, (client) =>
-      client.query("select roleid::regrole::text as role, member::regrole::text as member from pg_auth_members where roleid::regrole::text like 'metricgate%' order by 1"),
+      client.query(
+        "select roleid::regrole::text as role, member::regrole::text as member from pg_auth_members where roleid::regrole::text like 'metricgate%' order by 1",
+      ),
     );
     expect(members.rows).toEqual([
       { role: "metricgate_owner", member: "metricgate_migrator" },
       { role: "metricgate_reader", member: "metricgate_api" },
     ]);
     const owned = await asSuperuser(one, (client) =>
-      client.query("select count(*)::int as n from pg_class where relowner::regrole::text in ('metricgate_api', 'metricgate_ingest', 'metricgate_directory', 'metricgate_reader')"),
+      client.query(
+        "select count(*)::int as n from pg_class where relowner::regrole::text in ('metricgate_api', 'metricgate_ingest', 'metricgate_directory', 'metricgate_reader')",
+      ),
     );
     expect(owned.rows).toEqual([{ n: 0 }]);
   });

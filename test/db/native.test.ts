@@ -14,9 +14,13 @@ test("each login connects as itself, with its own password or the URL's", () => 
   const url = "postgres://root:p%40ss@db.example:5433/mg?sslmode=require";
   expect(passwordOf(url)).toBe("p@ss");
   expect(urlForLogin(url, "api", {})).toBe("postgres://metricgate_api:p%40ss@db.example:5433/mg?sslmode=require");
-  expect(urlForLogin(url, "ingest", { ingest: "a/b:c@d" })).toBe("postgres://metricgate_ingest:a%2Fb%3Ac%40d@db.example:5433/mg?sslmode=require");
+  expect(urlForLogin(url, "ingest", { ingest: "a/b:c@d" })).toBe(
+    "postgres://metricgate_ingest:a%2Fb%3Ac%40d@db.example:5433/mg?sslmode=require",
+  );
   expect(urlForLogin("postgresql://host/mg", "api", {})).toBe("postgresql://metricgate_api@host/mg");
-  expect(urlForLogin("postgres:///mg?host=/run/postgresql", "directory", {})).toBe("postgres://metricgate_directory@/mg?host=/run/postgresql");
+  expect(urlForLogin("postgres:///mg?host=/run/postgresql", "directory", {})).toBe(
+    "postgres://metricgate_directory@/mg?host=/run/postgresql",
+  );
   expect(() => urlForLogin("mysql://host/mg", "api", {})).toThrow(TypeError);
 });
 
@@ -63,14 +67,24 @@ describeOnNative("the native adapter", (get) => {
 
   test("the server itself keeps the deadline", async () => {
     const reading = readAsTenant(get().database, A, { text: MARK, values: [] }, { timeoutMs: 200 });
-    await expect(reading).rejects.toMatchObject({ code: "TIMEOUT", cause: { code: "57014", message: expect.stringContaining("statement timeout") } });
+    await expect(reading).rejects.toMatchObject({
+      code: "TIMEOUT",
+      cause: { code: "57014", message: expect.stringContaining("statement timeout") },
+    });
     expect(await running()).toBe(0);
   });
 
   test("a full pool is BUSY, and a cancelled waiter leaves no connection behind", async () => {
     const { host, port } = await get().database.session("directory", async (client) => client as unknown as { host: string; port: number });
-    const name = await get().asSuperuser(async (client) => (await client.query<{ d: string }>("select current_database() as d")).rows[0]?.d);
-    const small = openNative({ url: `postgres://x@${host}:${port}/${name}`, observe: ignore, poolSizes: { api: 1 }, connectTimeoutMs: 200 });
+    const name = await get().asSuperuser(
+      async (client) => (await client.query<{ d: string }>("select current_database() as d")).rows[0]?.d,
+    );
+    const small = openNative({
+      url: `postgres://x@${host}:${port}/${name}`,
+      observe: ignore,
+      poolSizes: { api: 1 },
+      connectTimeoutMs: 200,
+    });
     const controller = new AbortController();
     const slow = readAsTenant(small, A, { text: MARK, values: [] }, { timeoutMs: 1_500 });
     const slowEnds = expect(slow).rejects.toMatchObject({ code: "TIMEOUT" });
@@ -91,7 +105,9 @@ describeOnNative("the native adapter", (get) => {
     const one = { text: "select pg_backend_pid()", values: [] };
     await Promise.all(Array.from({ length: 5 }, () => readAsTenant(database, A, one, { timeoutMs: 5_000 })));
     await get().asSuperuser((client) =>
-      client.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'metricgate_api' and datname = current_database()"),
+      client.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'metricgate_api' and datname = current_database()",
+      ),
     );
     const again = await Promise.all(Array.from({ length: 5 }, () => readAsTenant(database, A, one, { timeoutMs: 5_000 })));
     expect(again).toHaveLength(5);
@@ -100,7 +116,7 @@ describeOnNative("the native adapter", (get) => {
   test("a backend ended under its statement, twice, is UNAVAILABLE", async () => {
     const reading = readAsTenant(get().database, A, { text: MARK, values: [] }, { timeoutMs: 10_000 });
     const settled = expect(reading).rejects.toMatchObject({ code: "UNAVAILABLE" });
-    for (let ended = 0; ended < 2; ) {
+    for (let ended = 0; ended < 2;) {
       await sleep(50);
       ended += await get().asSuperuser(async (client) => {
         const { rowCount } = await client.query(

@@ -42,25 +42,47 @@ describeOnEachDatabase("reading", (get) => {
     );
     expect(columns[0]).toBe("safe");
     expect(rows).toEqual([
-      [9007199254740991, "9007199254740993", 1.25, 0.5, "2026-03-01", "2026-03-01T10:00:00.123Z", "2026-03-01T00:00:00.000Z", null, ["a", "b"], true, "it's"],
+      [
+        9007199254740991,
+        "9007199254740993",
+        1.25,
+        0.5,
+        "2026-03-01",
+        "2026-03-01T10:00:00.123Z",
+        "2026-03-01T00:00:00.000Z",
+        null,
+        ["a", "b"],
+        true,
+        "it's",
+      ],
     ]);
   });
 
   test("sessions are in UTC and read-only by default", async () => {
-    const { rows } = await run("select current_setting('TimeZone'), current_setting('transaction_read_only'), current_setting('statement_timeout')");
+    const { rows } = await run(
+      "select current_setting('TimeZone'), current_setting('transaction_read_only'), current_setting('statement_timeout')",
+    );
     expect(rows).toEqual([["UTC", "on", "10s"]]);
     await expect(run("create table t (n int)")).rejects.toMatchObject({ code: "INTERNAL" });
   });
 
   test("an error is INTERNAL, hides the database's words, and leaves nothing behind", async () => {
     const failed = run("select 1 / (select 0)");
-    await expect(failed).rejects.toMatchObject({ code: "INTERNAL", message: expect.not.stringContaining("zero"), cause: { code: "22012" } });
+    await expect(failed).rejects.toMatchObject({
+      code: "INTERNAL",
+      message: expect.not.stringContaining("zero"),
+      cause: { code: "22012" },
+    });
     await expect(run("selec 1")).rejects.toMatchObject({ code: "INTERNAL" });
     await expectClean();
   });
 
   test("a failed prologue keeps the statement from running", async () => {
-    const wrong = { prologue: "BEGIN READ ONLY; SET LOCAL ROLE metricgate_owner", statement: { text: "select 1", values: [] }, timeoutMs: 5_000 };
+    const wrong = {
+      prologue: "BEGIN READ ONLY; SET LOCAL ROLE metricgate_owner",
+      statement: { text: "select 1", values: [] },
+      timeoutMs: 5_000,
+    };
     await expect(get().database.read(wrong)).rejects.toMatchObject({ cause: { code: "42501" } });
     await expectClean();
   });
@@ -126,7 +148,10 @@ describeOnEachDatabase("reading", (get) => {
     const drain = async (text: string, more: object = {}) => {
       for await (const _ of streamAsTenant(database, A, { text, values: [] }, { ...options, ...more }));
     };
-    await expect(drain("select 1 / (5 - n) from generate_series(1, 10) n")).rejects.toMatchObject({ code: "INTERNAL", cause: { code: "22012" } });
+    await expect(drain("select 1 / (5 - n) from generate_series(1, 10) n")).rejects.toMatchObject({
+      code: "INTERNAL",
+      cause: { code: "22012" },
+    });
     await expect(drain(SLOW, { timeoutMs: 300 })).rejects.toMatchObject({ code: "TIMEOUT" });
     await expect(drain(SLOW, { signal: AbortSignal.timeout(200) })).rejects.toMatchObject({ code: "CANCELLED" });
     await expect(drain("select 1", { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "CANCELLED" });
@@ -149,7 +174,9 @@ describeOnEachDatabase("reading", (get) => {
 
   test("a session left inside a transaction is an error, and the next one is clean", async () => {
     const { database } = get();
-    await expect(database.session("ingest", (client) => client.query("BEGIN; SET LOCAL app.tenant_id = '7'"))).rejects.toMatchObject({ code: "INTERNAL" });
+    await expect(database.session("ingest", (client) => client.query("BEGIN; SET LOCAL app.tenant_id = '7'"))).rejects.toMatchObject({
+      code: "INTERNAL",
+    });
     const tenant = await database.session("ingest", async (client) => (await client.query("select ctx.tenant_id() as id")).rows);
     expect(tenant).toEqual([{ id: null }]);
   });

@@ -24,7 +24,11 @@ test("instants become ISO text with milliseconds", () => {
 });
 
 test("an int8 is a number where that is exact", () => {
-  expect([int8Value("9007199254740991"), int8Value("-3"), int8Value("9007199254740992")]).toEqual([9007199254740991, -3, "9007199254740992"]);
+  expect([int8Value("9007199254740991"), int8Value("-3"), int8Value("9007199254740992")]).toEqual([
+    9007199254740991,
+    -3,
+    "9007199254740992",
+  ]);
 });
 
 test.each([
@@ -62,7 +66,9 @@ test("a verifier is the one of RFC 5803", () => {
   const salt = Buffer.from("0123456789abcdef");
   const [, salted, keys] = scramVerifier("pencil", salt).split("$");
   expect(salted).toBe(`4096:${salt.toString("base64")}`);
-  const serverKey = createHmac("sha256", pbkdf2Sync("pencil", salt, 4096, 32, "sha256")).update("Server Key").digest("base64");
+  const serverKey = createHmac("sha256", pbkdf2Sync("pencil", salt, 4096, 32, "sha256"))
+    .update("Server Key")
+    .digest("base64");
   expect(keys?.split(":")[1]).toBe(serverKey);
 });
 

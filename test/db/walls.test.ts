@@ -40,8 +40,7 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 describeOnEachDatabase("tenant walls", (get) => {
   const read = (prologue: string, text: string, values: unknown[] = []) =>
     get().database.read({ prologue, statement: { text, values }, timeoutMs: 5_000 });
-  const asA = (text: string, values: unknown[] = []) =>
-    readAsTenant(get().database, A, { text, values }, { timeoutMs: 5_000 });
+  const asA = (text: string, values: unknown[] = []) => readAsTenant(get().database, A, { text, values }, { timeoutMs: 5_000 });
   const relations = async (): Promise<string[]> =>
     get().asSuperuser(async (client) => {
       const { rows } = await client.query<{ name: string }>(
@@ -122,7 +121,11 @@ describeOnEachDatabase("tenant walls", (get) => {
     expect(await refusal(foreign)).toBe("42501");
     const moved = withTenantWrite(database, 7, (client) => client.query("update warehouse.tenant_state set tenant_id = 8"));
     expect(await refusal(moved)).toBe("42501");
-    const deleted = await withTenantWrite(database, 7, async (client) => (await client.query("delete from warehouse.issue where tenant_id = 8")).rowCount);
+    const deleted = await withTenantWrite(
+      database,
+      7,
+      async (client) => (await client.query("delete from warehouse.issue where tenant_id = 8")).rowCount,
+    );
     expect(deleted).toBe(0);
     const blind = await database.session("ingest", async (client) => (await client.query("select from warehouse.issue")).rowCount);
     expect(blind).toBe(0);
@@ -133,7 +136,10 @@ describeOnEachDatabase("tenant walls", (get) => {
 
   test("the directory login reads no warehouse table", async () => {
     const { database } = get();
-    const seen = await database.session("directory", async (client) => (await client.query("select slug from directory.tenant order by 1")).rows);
+    const seen = await database.session(
+      "directory",
+      async (client) => (await client.query("select slug from directory.tenant order by 1")).rows,
+    );
     expect(seen).toEqual([{ slug: "tenant-7" }, { slug: "tenant-8" }]);
     for (const name of await relations()) {
       expect(await refusal(database.session("directory", (client) => client.query(`select 1 from ${name}`))), name).toBe("42501");

@@ -34,9 +34,7 @@ const TEMPLATE_LOCK = 7_260_711;
 /** Makes the migrated template once per schema; older ones go. Runs under a lock of the `postgres` database. */
 async function ensureTemplate(admin: pg.Client, url: string): Promise<string> {
   const template = `metricgate_template_${schemaFingerprint().slice(0, 16)}`;
-  const { rows } = await admin.query<{ datname: string }>(
-    "select datname from pg_database where datname like 'metricgate\\_template\\_%'",
-  );
+  const { rows } = await admin.query<{ datname: string }>("select datname from pg_database where datname like 'metricgate\\_template\\_%'");
   const names = rows.map((row) => row.datname);
   for (const old of names.filter((name) => name !== template)) await admin.query(`drop database "${old}" with (force)`);
   if (names.includes(template)) return template;

@@ -128,7 +128,10 @@ class WorkerEngine implements Engine {
 
   async dump(): Promise<Buffer> {
     const parts: Buffer[] = [];
-    await this.#request((id) => ({ kind: "dump", id }), (bytes) => parts.push(bytes));
+    await this.#request(
+      (id) => ({ kind: "dump", id }),
+      (bytes) => parts.push(bytes),
+    );
     return must(parts[0], "a dump");
   }
 

@@ -148,18 +148,19 @@ class SessionMux implements Mux {
     const own: Buffer[] = [];
     for (const message of frames) {
       const type = typeOf(message);
-      if (type === "A") {
-        const channel = textAt(message, 9).text;
-        for (const listener of this.#all) if (listener.channels.has(channel)) listener.send(Buffer.from(message));
-        continue;
-      }
-      if (type === "Z") status = String.fromCharCode(message[5] ?? 0);
-      if (type === "G" && connection.copying) continue; // told already, before the data came
-      if (type === "Z") connection.copying = false;
-      own.push(message);
+      if (type === "A") this.#notify(message);
+      else if (type !== "G" || !connection.copying) own.push(message); // a COPY was told to go on before its data came
+      if (type !== "Z") continue;
+      status = String.fromCharCode(message[5] ?? 0);
+      connection.copying = false;
     }
-    if (own.length > 0) connection.send(own.length === 1 ? Buffer.from(own[0] ?? []) : Buffer.concat(own));
+    if (own.length > 0) connection.send(Buffer.concat(own));
     return status;
+  }
+
+  #notify(message: Buffer): void {
+    const channel = textAt(message, 9).text;
+    for (const listener of this.#all) if (listener.channels.has(channel)) listener.send(Buffer.from(message));
   }
 
   /** Answers a start-up packet: the role must exist, and its own settings hold for the connection. */

@@ -17,7 +17,7 @@ function textField(header: Buffer, from: number, length: number): string {
 export function unpackTarball(tarball: Uint8Array, folder: string): void {
   const bytes = gunzipSync(tarball);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  for (let at = 0; at + BLOCK_BYTES <= bytes.length && bytes[at] !== 0; ) {
+  for (let at = 0; at + BLOCK_BYTES <= bytes.length && bytes[at] !== 0;) {
     const header = bytes.subarray(at, at + BLOCK_BYTES);
     const prefix = textField(header, 345, 155);
     const name = normalize(`./${prefix === "" ? "" : `${prefix}/`}${textField(header, 0, 100)}`);

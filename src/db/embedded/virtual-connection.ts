@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { rewrite } from "./rewrite.ts";
+import { rewrite, type Rewritten } from "./rewrite.ts";
 import {
   CANCEL_REQUEST,
   errorResponse,
@@ -138,20 +138,25 @@ export class VirtualConnection {
     if (type === "X") return this.close();
     if (!isFrontendType(type)) return this.fail("08P01", "invalid frontend message type");
     if (this.copying) return this.#receiveCopy(message, type);
-    const { message: fit, ...effects } = rewrite(message, `v${this.pid}_`);
-    if (effects.prepares !== undefined) this.prepared.add(effects.prepares);
-    if (effects.closes !== undefined) this.prepared.delete(effects.closes);
-    for (const channel of effects.listens ?? []) this.channels.add(channel);
-    if (effects.unlistens === "*") this.channels.clear();
-    else if (effects.unlistens !== undefined) this.channels.delete(effects.unlistens);
-    this.#batch.push(fit);
-    if (effects.copiesIn === true) {
+    const rewritten = rewrite(message, `v${this.pid}_`);
+    this.#remember(rewritten);
+    this.#batch.push(rewritten.message);
+    if (rewritten.copiesIn === true) {
       if (type !== "Q") return this.fail("0A000", "COPY FROM STDIN needs the simple query protocol here");
       this.copying = true;
       return this.send(COPY_IN_RESPONSE);
     }
     if (BATCH_ENDS.has(type)) this.#endBatch();
     return undefined;
+  }
+
+  /** What the message changes of the connection's own state. */
+  #remember({ prepares, closes, listens, unlistens }: Rewritten): void {
+    if (prepares !== undefined) this.prepared.add(prepares);
+    if (closes !== undefined) this.prepared.delete(closes);
+    for (const channel of listens ?? []) this.channels.add(channel);
+    if (unlistens === "*") this.channels.clear();
+    else if (unlistens !== undefined) this.channels.delete(unlistens);
   }
 
   /** The engine takes a COPY with all its data at once, so the data waits here for its end. */

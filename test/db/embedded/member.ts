@@ -18,7 +18,10 @@ const commands: Record<string, () => Promise<unknown>> = {
       const { rows } = await client.query<{ n: number }>("select coalesce(max(sprint_no), 0) + 1 as n from warehouse.sprint");
       const n = must(rows[0], "a row").n;
       await client.query("insert into warehouse.instance (tenant_id, instance_id, kind) values (7, 'i', 'neutral') on conflict do nothing");
-      await client.query("insert into warehouse.sprint (tenant_id, sprint_no, instance_id, sprint_id) values (7, $1, 'i', $2)", [n, String(n)]);
+      await client.query("insert into warehouse.sprint (tenant_id, sprint_no, instance_id, sprint_id) values (7, $1, 'i', $2)", [
+        n,
+        String(n),
+      ]);
     });
     return "added";
   },

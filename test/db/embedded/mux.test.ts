@@ -26,7 +26,9 @@ beforeAll(async () => {
   engine = await startEngine({ dataDir: join(folder, "postgres"), snapshot: must(readSnapshot(), "a snapshot") });
   mux = createMux(engine, { maxWaitMs: 1_000, maxIdleInTransactionMs: 1_500, onEngineLost: (reason) => lost.push(reason) });
   await using(async (client) => {
-    await client.query("create table public.scratch (n int, t text); grant usage on schema public to public; grant all on public.scratch to public");
+    await client.query(
+      "create table public.scratch (n int, t text); grant usage on schema public to public; grant all on public.scratch to public",
+    );
     await client.query("create role other login; alter role other set statement_timeout = '7s'");
   });
 }, 60_000);
@@ -79,7 +81,9 @@ test("five connections of mixed statements get their own answers", async () => {
           expectRows("simple", (await client.query(`select ${mark} as n`)).rows, [{ n: mark }]);
           break;
         case 1: // one name, five texts: each connection's own
-          expectRows("named", (await client.query({ name: "s", text: `select $1::int + ${id} as n`, values: [mark] })).rows, [{ n: mark + id }]);
+          expectRows("named", (await client.query({ name: "s", text: `select $1::int + ${id} as n`, values: [mark] })).rows, [
+            { n: mark + id },
+          ]);
           break;
         case 2:
           await client.query(`begin; set local app.tenant_id = '${mark}'`);
@@ -95,13 +99,20 @@ test("five connections of mixed statements get their own answers", async () => {
           break;
         case 4: {
           const rows: number[] = [];
-          for await (const row of client.query(new QueryStream(`select n + ${mark} as n from generate_series(1, 30) n`, [], { batchSize: 7 }))) rows.push((row as { n: number }).n);
+          for await (const row of client.query(
+            new QueryStream(`select n + ${mark} as n from generate_series(1, 30) n`, [], { batchSize: 7 }),
+          ))
+            rows.push((row as { n: number }).n);
           expectRows("cursor", [rows.length, rows[0], rows[29]], [30, mark + 1, mark + 30]);
           break;
         }
         default: {
           const many = (await client.query(`select ${mark} as a; select ctx.tenant_id() as b`)) as unknown as { rows: unknown[] }[];
-          expectRows("many", many.map((one) => one.rows), [[{ a: mark }], [{ b: null }]]);
+          expectRows(
+            "many",
+            many.map((one) => one.rows),
+            [[{ a: mark }], [{ b: null }]],
+          );
         }
       }
     }
@@ -113,7 +124,8 @@ test("five connections of mixed statements get their own answers", async () => {
 }, 30_000);
 
 test("each connection is its own login with that role's settings", async () => {
-  const look = "select session_user::text as s, current_user::text as c, current_setting('statement_timeout') as t, current_setting('work_mem') as m";
+  const look =
+    "select session_user::text as s, current_user::text as c, current_setting('statement_timeout') as t, current_setting('work_mem') as m";
   const a = await connect({ user: "other", options: "-c work_mem=9MB" });
   const b = await connect();
   for (let i = 0; i < 3; i += 1) {
@@ -192,7 +204,8 @@ test("COPY FROM STDIN takes its data, fails as a whole, and can be broken off", 
           stream.write(frame("Q", sql));
         } else if (ready > 0) {
           seen.push(type);
-          if (type === "G") stream.write(Buffer.concat([frame("d", Buffer.from(data.slice(0, 3))), frame("d", Buffer.from(data.slice(3))), end]));
+          if (type === "G")
+            stream.write(Buffer.concat([frame("d", Buffer.from(data.slice(0, 3))), frame("d", Buffer.from(data.slice(3))), end]));
           if (type === "Z") answers.resolve(seen.join(""));
         }
       }
@@ -208,7 +221,10 @@ test("COPY FROM STDIN takes its data, fails as a whole, and can be broken off", 
   expect(await copy(sql, "4\tfour\n", frame("f", "no more"))).toBe("GEZ");
   expect(await copy("copy public.absent from stdin", "1\n2\n", done)).toBe("GEZ");
   const { rows } = await using((client) => client.query("select n, t from public.scratch order by n"));
-  expect(rows).toEqual([{ n: 1, t: "one" }, { n: 2, t: "two" }]);
+  expect(rows).toEqual([
+    { n: 1, t: "one" },
+    { n: 2, t: "two" },
+  ]);
 });
 
 test("who waits too long for another's transaction is told that it is busy", async () => {
@@ -269,7 +285,9 @@ test("bytes that are no message end the connection, not the database", async () 
   expect(await reply(Buffer.concat([int32(8), int32(80877103)]))).toBe("N");
   expect(await reply(Buffer.concat([int32(8), int32(131072)]))).toContain("0A000");
   expect(await reply(STARTUP, frame("?", "x"))).toContain("08P01");
-  expect(await reply(STARTUP, Buffer.concat([frame("P", "", "copy public.scratch from stdin", Buffer.alloc(2)), frame("S")]))).toContain("0A000");
+  expect(await reply(STARTUP, Buffer.concat([frame("P", "", "copy public.scratch from stdin", Buffer.alloc(2)), frame("S")]))).toContain(
+    "0A000",
+  );
   expect(await reply(STARTUP.subarray(0, 5), STARTUP.subarray(5))).toContain("server_version");
   expect((await using((client) => client.query("select 1 as n"))).rows).toEqual([{ n: 1 }]);
   expect(mux.connections()).toBeLessThan(10);

@@ -51,7 +51,12 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  await Promise.all(members.splice(0).filter(({ child }) => child.exitCode === null && child.signalCode === null).map(kill));
+  await Promise.all(
+    members
+      .splice(0)
+      .filter(({ child }) => child.exitCode === null && child.signalCode === null)
+      .map(kill),
+  );
   rmSync(dataDir, { recursive: true, force: true });
 }, 20_000);
 
