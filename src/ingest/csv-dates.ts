@@ -1,4 +1,4 @@
-import { epochOf, instantOf } from "./values.ts";
+import { instantOf, momentOf } from "./values.ts";
 
 /** Order of day and month in all-numeric dates such as 03/04/2026. */
 export type DayMonthOrder = "day_first" | "month_first";
@@ -41,10 +41,14 @@ function monthOf(name: string): number | null {
   return matches.size === 1 && only !== undefined && only > 0 ? only : null;
 }
 
-const TIME = String.raw`(?:[ ,T]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:\s*([\p{L}.]+))?)?`;
-const PART_FIRST = new RegExp(String.raw`^(\d{1,2})[/. -]+([\p{L}.]+|\d{1,2})[/., -]+(\d{4}|\d{2})${TIME}$`, "u");
-const YEAR_FIRST = new RegExp(String.raw`^(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})${TIME}$`, "u");
-const NAME_FIRST = new RegExp(String.raw`^([\p{L}.]+)\s+(\d{1,2}),?\s+(\d{4})${TIME}$`, "u");
+const TIME = String.raw`(?:[ ,T]+(?<hour>\d{1,2})[:.](?<minute>\d{2})(?:[:.](?<second>\d{2}))?(?:\s*(?<half>[\p{L}.]+))?)?`;
+/** 22/Mar/14, 16/02/2017 (or 02/16/2017), 2014/03/22, Mar 22, 2014; each with or without a time. */
+const FORMS = [
+  String.raw`(?<day>\d{1,2})[/. -]+(?<month>[\p{L}.]+|\d{1,2})[/., -]+(?<year>\d{4}|\d{2})`,
+  String.raw`(?<year>\d{4})[/.-](?<month>\d{1,2})[/.-](?<day>\d{1,2})`,
+  String.raw`(?<month>[\p{L}.]+)\s+(?<day>\d{1,2}),?\s+(?<year>\d{4})`,
+].map((date) => new RegExp(`^${date}${TIME}$`, "u"));
+const NUMERIC = /^\d{1,2}[/. -]\d/;
 const AFTERNOON = /^(p\.?m\.?|nachm\.?|下午|午後)$/i;
 
 /** A date as trackers print it (`22/Mar/14 07:59`, `16/02/2017 3:26 PM`, `29/июл/26 09:59`) → ISO UTC; zoneless is UTC. */
@@ -52,43 +56,32 @@ export function csvInstant(text: string, order: DayMonthOrder): string | null {
   const trimmed = text.trim();
   const iso = instantOf(trimmed);
   if (iso !== null) return iso;
-  const parts = partsOf(trimmed, order);
-  if (parts === null) return null;
-  const [year, month, day, hour, minute, second, half] = parts;
-  const monthNumber = monthOf(month);
+  const parts = FORMS.map((form) => form.exec(trimmed)?.groups).find((groups) => groups !== undefined);
+  if (parts === undefined) return null;
+  const isMonthFirst = order === "month_first" && NUMERIC.test(trimmed);
+  const [month, day] = isMonthFirst ? [parts["day"], parts["month"]] : [parts["month"], parts["day"]];
+  const monthNumber = monthOf(month ?? "");
   if (monthNumber === null) return null;
-  const fullYear = year.length === 4 ? Number(year) : Number(year) + (Number(year) < 70 ? 2000 : 1900);
-  const epochMs = epochOf([fullYear, monthNumber, Number(day), hourOf(hour, half), Number(minute), Number(second)], 0);
-  return epochMs === null ? null : new Date(epochMs).toISOString();
+  const number = (name: string): number => Number(parts[name] ?? "0");
+  return momentOf({
+    year: yearOf(parts["year"] ?? ""),
+    month: monthNumber,
+    day: Number(day),
+    hour: hourOf(number("hour"), parts["half"] ?? ""),
+    minute: number("minute"),
+    second: number("second"),
+    millisecond: 0,
+    offsetMinutes: 0,
+  });
 }
 
-function hourOf(hour: string, half: string): number {
-  if (half === "") return Number(hour);
-  return (Number(hour) % 12) + (AFTERNOON.test(half) ? 12 : 0);
+/** Two digits mean 1970 to 2069. */
+function yearOf(text: string): number {
+  return text.length === 4 ? Number(text) : Number(text) + (Number(text) < 70 ? 2000 : 1900);
 }
 
-type Parts = readonly [year: string, month: string, day: string, hour: string, minute: string, second: string, half: string];
-
-function partsOf(text: string, order: DayMonthOrder): Parts | null {
-  const partFirst = PART_FIRST.exec(text);
-  if (partFirst !== null) {
-    const [, first = "", second = "", year = "", ...time] = partFirst;
-    const isMonthFirst = /^\d+$/.test(second) && order === "month_first";
-    return isMonthFirst ? [year, first, second, ...clock(time)] : [year, second, first, ...clock(time)];
-  }
-  const yearFirst = YEAR_FIRST.exec(text);
-  if (yearFirst !== null) {
-    const [, year = "", month = "", day = "", ...time] = yearFirst;
-    return [year, month, day, ...clock(time)];
-  }
-  const nameFirst = NAME_FIRST.exec(text);
-  if (nameFirst === null) return null;
-  const [, month = "", day = "", year = "", ...time] = nameFirst;
-  return [year, month, day, ...clock(time)];
-}
-
-function clock(time: readonly (string | undefined)[]): [string, string, string, string] {
-  return [time[0] ?? "0", time[1] ?? "0", time[2] ?? "0", time[3] ?? ""];
+function hourOf(hour: number, half: string): number {
+  return half === "" ? hour : (hour % 12) + (AFTERNOON.test(half) ? 12 : 0);
 }
 
 /** What one all-numeric date proves about its order: a part above 12 is the day. Null: nothing. */

@@ -133,5 +133,19 @@ function eventsOf(issue: JsonObject, record: IssueRecord): EventRecord[] {
   const last = events.findLast((event) => event.field === "status");
   if (last === undefined || last.toId === record.statusId || record.resolvedAt === null) return events;
   const { key: issueKey, place, resolvedAt: at } = record;
-  return [...events, { kind: "event", place, issueKey, at, field: "status", from: OPEN.name, to: CLOSED.name, fromId: OPEN.id, toId: CLOSED.id, author: null }];
+  return [
+    ...events,
+    {
+      kind: "event",
+      place,
+      issueKey,
+      at,
+      field: "status",
+      from: OPEN.name,
+      to: CLOSED.name,
+      fromId: OPEN.id,
+      toId: CLOSED.id,
+      author: null,
+    },
+  ];
 }

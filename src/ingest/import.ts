@@ -24,7 +24,7 @@ export interface ImportProgress {
 }
 
 export interface ImportRequest {
-  /** The operator's name for the tracker, stable over re-imports. */
+  /** The operator's name for the tracker, stable over re-imports: 1 to 100 characters without space. */
   readonly instanceId: string;
   readonly source: Source;
   /** What the instance is recorded as; by default what the source is. */
@@ -64,14 +64,11 @@ export interface ImportReport {
  * Loads or updates one instance of a tenant, in one transaction: all of it, or nothing. Issues that the source does
  * not have stay; those it has are replaced with their events and memberships. Running it twice changes nothing.
  *
- * Errors: BUSY while another import of the tenant runs; the source's own error when the input cannot be read; the
+ * Errors: RangeError for an instance id that cannot be one; BUSY while another import of the tenant runs; the source's own error when the input cannot be read; the
  * database port's. Rows that cannot be used are no error: see the report.
  */
-export async function importInto(
-  database: Database,
-  tenant: { readonly id: number },
-  request: ImportRequest,
-): Promise<ImportReport> {
+export async function importInto(database: Database, tenant: { readonly id: number }, request: ImportRequest): Promise<ImportReport> {
+  if (!/^\S{1,100}$/.test(request.instanceId)) throw new RangeError("an instance id is 1 to 100 characters without space");
   const startedMs = performance.now();
   const log = new IntakeLog();
   const outcome = await withTenantWrite(database, tenant.id, (client) => run(client, tenant.id, request, log));

@@ -1,5 +1,5 @@
 import type { Intake } from "./source.ts";
-import { cleanText, isObject, nameOf, requiredInstant, RowProblem, textOf } from "./values.ts";
+import { isObject, nameOf, requiredInstant, RowProblem } from "./values.ts";
 import type { JsonObject } from "./values.ts";
 
 /** One changed field of one history, in our words. */
@@ -13,17 +13,24 @@ export interface JiraChange {
   readonly author: string | null;
 }
 
-/** Longest text of an old or new value; descriptions are in the changelog whole. */
-const MAX_VALUE_CHARS = 2_000;
-
 /** Jira's names of fields (also its ids, which are not translated) → ours. */
 const FIELDS: ReadonlyMap<string, string> = new Map([
-  ["sprint", "sprint"], ["story points", "story_points"], ["story point estimate", "story_points"],
-  ["issuetype", "type"], ["fix version", "fix_version"], ["fixversions", "fix_version"],
-  ["version", "affects_version"], ["versions", "affects_version"], ["component", "component"],
-  ["components", "component"], ["duedate", "due_date"], ["timeestimate", "time_estimate_s"],
-  ["timeoriginalestimate", "time_original_estimate_s"], ["timespent", "time_spent_s"],
-  ["flagged", "flagged"], ["impediment", "flagged"],
+  ["sprint", "sprint"],
+  ["story points", "story_points"],
+  ["story point estimate", "story_points"],
+  ["issuetype", "type"],
+  ["fix version", "fix_version"],
+  ["fixversions", "fix_version"],
+  ["version", "affects_version"],
+  ["versions", "affects_version"],
+  ["component", "component"],
+  ["components", "component"],
+  ["duedate", "due_date"],
+  ["timeestimate", "time_estimate_s"],
+  ["timeoriginalestimate", "time_original_estimate_s"],
+  ["timespent", "time_spent_s"],
+  ["flagged", "flagged"],
+  ["impediment", "flagged"],
 ]);
 
 /** Bookkeeping of the tracker: a re-ranking or a new workflow is no work on an issue. */
@@ -70,11 +77,11 @@ function readItem(item: JsonObject, at: string, author: string | null): JiraChan
   return {
     at,
     field: fieldName(name, nameOf(item["fieldId"])),
-    from: valueOf(item["fromString"]),
-    // Own properties only: every object inherits a toString function, which valueOf reads as null.
-    to: valueOf(item["toString"]),
-    fromId: valueOf(item["from"]),
-    toId: valueOf(item["to"]),
+    from: nameOf(item["fromString"]),
+    // Own properties only: every object inherits a toString function, which nameOf reads as null.
+    to: nameOf(item["toString"]),
+    fromId: nameOf(item["from"]),
+    toId: nameOf(item["to"]),
     author,
   };
 }
@@ -86,11 +93,6 @@ export function fieldName(name: string, id: string | null): string {
   return FIELDS.get(standardId ?? "") ?? FIELDS.get(lower) ?? standardId ?? lower.replaceAll(/\s+/g, "_");
 }
 
-function valueOf(value: unknown): string | null {
-  const text = textOf(value);
-  return text === null || text.length <= MAX_VALUE_CHARS ? text : cleanText(`${text.slice(0, MAX_VALUE_CHARS)}…`);
-}
-
 /** How a person is called: the display name, else whatever identifies them. */
 export function personOf(person: unknown): string | null {
   if (!isObject(person)) return nameOf(person);
@@ -100,4 +102,3 @@ export function personOf(person: unknown): string | null {
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
-

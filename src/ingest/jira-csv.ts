@@ -6,7 +6,7 @@ import type { DayMonthOrder } from "./csv-dates.ts";
 import { layoutOf } from "./csv-headers.ts";
 import type { CsvField, CsvLayout } from "./csv-headers.ts";
 import { inputFiles } from "./input-files.ts";
-import { readText } from "./read-lines.ts";
+import { MAX_LINE_CHARS, readText } from "./read-lines.ts";
 import type { Intake, IssueRecord, Source, SourceRecord, SprintRecord } from "./source.ts";
 import { isSprintField, sprintsOf } from "./sprint-field.ts";
 import { categoryOf, nameOf, pointsOf, projectOfKey, requiredName, RowProblem, shown, textOf } from "./values.ts";
@@ -50,7 +50,15 @@ async function* readFiles(path: string, storyPointsField: string | null, intake:
 async function* readRows(file: string, name: string, intake: Intake): AsyncGenerator<Row> {
   const delimiter = await delimiterOf(file);
   const parser = Readable.from(readText(file)).pipe(
-    parse({ delimiter, bom: true, relax_column_count: true, relax_quotes: true, skip_empty_lines: true, info: true }),
+    parse({
+      delimiter,
+      bom: true,
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+      info: true,
+      max_record_size: MAX_LINE_CHARS,
+    }),
   );
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
@@ -113,8 +121,28 @@ function readRow(row: Row, place: string, sheet: Sheet, intake: Intake): SourceR
 }
 
 /** What trackers print instead of nothing, in the languages of the headers. */
-const NOBODY = new Set(["unassigned", "nicht zugewiesen", "non assigné", "non affecté", "sin asignar", "não atribuído", "не назначен", "未分配"]);
-const UNRESOLVED = new Set(["unresolved", "nicht erledigt", "nicht gelöst", "non résolu", "non résolue", "sin resolver", "não resolvido", "нет решения", "не решено", "未解决"]);
+const NOBODY = new Set([
+  "unassigned",
+  "nicht zugewiesen",
+  "non assigné",
+  "non affecté",
+  "sin asignar",
+  "não atribuído",
+  "не назначен",
+  "未分配",
+]);
+const UNRESOLVED = new Set([
+  "unresolved",
+  "nicht erledigt",
+  "nicht gelöst",
+  "non résolu",
+  "non résolue",
+  "sin resolver",
+  "não resolvido",
+  "нет решения",
+  "не решено",
+  "未解决",
+]);
 
 function recordsOf(cells: readonly string[], place: string, sheet: Sheet, intake: Intake): SourceRecord[] {
   const { layout } = sheet;

@@ -55,9 +55,7 @@ export class JiraFields {
       if (key !== null && ISSUE_KEY.test(key)) return key;
     }
     const parent = fields["parent"];
-    const type = isObject(parent) && isObject(parent["fields"]) ? parent["fields"]["issuetype"] : null;
-    const isEpic = isObject(type) && (type["hierarchyLevel"] === 1 || nameOf(type["name"])?.toLowerCase() === "epic");
-    return isObject(parent) && isEpic ? nameOf(parent["key"]) : null;
+    return isObject(parent) && isEpic(parent["fields"]) ? nameOf(parent["key"]) : null;
   }
 
   /** True when the issue carries a flag today. */
@@ -78,4 +76,9 @@ export class JiraFields {
   #ids(names: readonly string[]): string[] {
     return names.flatMap((name) => [...(this.#idsOfName.get(name) ?? [])]);
   }
+}
+
+function isEpic(fields: unknown): boolean {
+  const type = isObject(fields) ? fields["issuetype"] : null;
+  return isObject(type) && (type["hierarchyLevel"] === 1 || nameOf(type["name"])?.toLowerCase() === "epic");
 }

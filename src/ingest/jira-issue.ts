@@ -128,7 +128,12 @@ function setChange(change: JiraChange): SprintSetChange {
 /** Sprints that only the history names, as far as it does: a set of one has the one name. */
 function sketches(change: JiraChange, place: string): SprintRecord[] {
   if (change.field !== "sprint") return [];
-  return ([[change.fromId, change.from], [change.toId, change.to]] as const).flatMap(([set, names]) => {
+  return (
+    [
+      [change.fromId, change.from],
+      [change.toId, change.to],
+    ] as const
+  ).flatMap(([set, names]) => {
     const ids = sprintIdsOf(set);
     return ids.map((id): SprintRecord => ({
       kind: "sprint",

@@ -6,7 +6,7 @@ import { issueRecords, projectRecord, statusRecord } from "./jira-issue.ts";
 import { readText } from "./read-lines.ts";
 import type { Intake, Source, SourceRecord } from "./source.ts";
 import { sprintOf } from "./sprint-field.ts";
-import { isObject, nameOf, RowProblem } from "./values.ts";
+import { isObject, nameOf, requiredName, RowProblem } from "./values.ts";
 import type { JsonObject } from "./values.ts";
 
 export interface JiraJsonOptions {
@@ -84,20 +84,24 @@ function readObject(item: JsonObject, place: string, fields: JiraFields, intake:
   if ("fields" in item) return issueRecords(item, place, fields, intake);
   const statuses = item["statuses"];
   if (Array.isArray(statuses)) return statuses.filter(isObject).flatMap((status) => statusRecord(status, place) ?? []);
-  const status = statusRecord(item, place);
-  if (status !== null) return [status];
-  const id = nameOf(item["id"]);
-  const name = nameOf(item["name"]);
-  if (id !== null && name !== null && ("schema" in item || "clauseNames" in item)) {
-    fields.learn(id, name);
+  if (isField(item)) {
+    fields.learn(requiredName(item["id"], "id"), requiredName(item["name"], "name"));
     return [];
   }
   const sprint = "state" in item ? sprintOf(item, place, intake) : null;
-  if (sprint !== null) return [sprint];
-  const key = nameOf(item["key"]);
-  if (key !== null && name !== null) return [projectRecord(key, item, place)];
+  const record = statusRecord(item, place) ?? sprint ?? projectOf(item, place);
+  if (record !== null) return [record];
   if (isIssueType(item)) return [];
   throw new RowProblem("no issue, status, sprint, project or field of Jira");
+}
+
+function isField(item: JsonObject): boolean {
+  return "schema" in item || "clauseNames" in item;
+}
+
+function projectOf(item: JsonObject, place: string): SourceRecord | null {
+  const key = nameOf(item["key"]);
+  return key === null || nameOf(item["name"]) === null ? null : projectRecord(key, item, place);
 }
 
 /** Lists of issue types are often exported along; they tell nothing that the issues do not. */

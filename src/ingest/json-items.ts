@@ -11,11 +11,15 @@ export interface JsonItem {
 /** Lists of a page whose elements are items: `{ "issues": […] }` of a search, `{ "values": […] }` of a board. */
 const LIST_KEYS: ReadonlySet<string> = new Set(["issues", "values"]);
 
+/** Most characters of one item; a longer one is no issue of any tracker. */
+export const MAX_ITEM_CHARS = 64 * 1024 * 1024;
+
 /**
  * Cuts JSON text into items while it streams: the elements of a top-level array, of a page's list, or top-level objects
  * one after the other (NDJSON, a single issue). Holds one item at a time, not the file.
  */
 export class JsonItems {
+  readonly #maxItemChars: number;
   #buffer = "";
   #at = 0;
   #start = -1;
@@ -29,7 +33,11 @@ export class JsonItems {
   #count = 0;
   #found: JsonItem[] = [];
 
-  /** Adds text; returns the items that it completes. */
+  constructor(maxItemChars = MAX_ITEM_CHARS) {
+    this.#maxItemChars = maxItemChars;
+  }
+
+  /** Adds text; returns the items that it completes. Throws when one outgrows the memory it may take. */
   push(text: string): readonly JsonItem[] {
     this.#buffer += text;
     while (this.#at < this.#buffer.length && (this.#isInString ? this.#endString() : this.#nextMark()));
@@ -38,6 +46,7 @@ export class JsonItems {
     this.#at -= keepFrom;
     this.#stringStart -= keepFrom;
     if (this.#start >= 0) this.#start = 0;
+    if (this.#buffer.length > this.#maxItemChars) throw new Error(`a JSON value is longer than ${this.#maxItemChars} characters`);
     const found = this.#found;
     this.#found = [];
     return found;
@@ -89,8 +98,7 @@ export class JsonItems {
   }
 
   #open(mark: "{" | "[", index: number): void {
-    const opensList =
-      mark === "[" && (this.#depth === 0 || (this.#depth === 1 && this.#isKey && LIST_KEYS.has(this.#lastString)));
+    const opensList = mark === "[" && (this.#depth === 0 || (this.#depth === 1 && this.#isKey && LIST_KEYS.has(this.#lastString)));
     this.#depth += 1;
     if (this.#listDepth === 0 && opensList) {
       if (this.#depth === 2) (this.#envelope ??= []).push(this.#buffer.slice(this.#start, index + 1));

@@ -9,8 +9,10 @@ const category = z
   .transform((value): StatusCategory => (value === "indeterminate" ? "in_progress" : value));
 
 const status = z.union(
-  [category.transform((value) => ({ category: value, blocked: false })),
-   z.strictObject({ category: category.optional(), blocked: z.boolean().default(false) })],
+  [
+    category.transform((value) => ({ category: value, blocked: false })),
+    z.strictObject({ category: category.optional(), blocked: z.boolean().default(false) }),
+  ],
   { error: "a status is a category (new, in_progress, done) or { category, blocked }" },
 );
 

@@ -87,13 +87,7 @@ export interface StatusRecord extends Placed {
 }
 
 /** What every source speaks. */
-export type SourceRecord =
-  | ProjectRecord
-  | SprintRecord
-  | IssueRecord
-  | EventRecord
-  | SprintIssueRecord
-  | StatusRecord;
+export type SourceRecord = ProjectRecord | SprintRecord | IssueRecord | EventRecord | SprintIssueRecord | StatusRecord;
 
 /** Takes what a reader cannot use. Neither call stops the run. */
 export interface Intake {

@@ -99,7 +99,7 @@ function settle(ref: string, name: string, evidence: StatusEvidence, tracker: Tr
   const stored = evidence.stored.get(ref);
   const operator = operatorSays(ref, name, evidence);
   const isBlocked = operator?.isBlocked ?? (evidence.mapping === null && stored?.isBlocked === true);
-  if (operator?.category != null) return { ref, name, category: operator.category, isBlocked, origin: "operator" };
+  if (operator !== null && operator.category !== null) return { ref, name, category: operator.category, isBlocked, origin: "operator" };
   const trackers = tracker.byRef.get(ref) ?? tracker.byName.get(mappingKey(name)) ?? null;
   if (trackers !== null) return { ref, name, category: trackers, isBlocked, origin: "tracker" };
   const wellKnown = wellKnownCategory(name);

@@ -27,9 +27,13 @@ export function textOf(value: unknown): string | null {
   return text.trim() === "" ? null : text;
 }
 
-/** As `textOf`, without surrounding space: for keys, ids and names. */
+/** Longest name, key or id in characters: names are indexed, and an index entry has its limit. */
+export const MAX_NAME_CHARS = 500;
+
+/** As `textOf`, without surrounding space, cut at MAX_NAME_CHARS: for ids and names. */
 export function nameOf(value: unknown): string | null {
-  return textOf(value)?.trim() ?? null;
+  const name = textOf(value)?.trim() ?? null;
+  return name === null || name.length <= MAX_NAME_CHARS ? name : cleanText(`${name.slice(0, MAX_NAME_CHARS - 1)}…`);
 }
 
 /** The names in a list of texts or of objects with a `name` (or `value`); without repetition. */
@@ -43,23 +47,34 @@ export function namesOf(value: unknown): string[] {
   return [...names];
 }
 
-const ISO =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
+const ISO = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
 
 /** First and last year an instant may have; anything else is a typing error that would cost a partition each. */
 export const FIRST_YEAR = 1970;
 export const LAST_YEAR = 2199;
 
-/** Epoch milliseconds of the parts (local to `offsetMinutes`), or null when there is no such moment. */
-export function epochOf(parts: readonly number[], offsetMinutes: number): number | null {
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, ms = 0] = parts;
+/** The parts of a moment, as a calendar and a clock show them; month from 1. */
+export interface MomentParts {
+  readonly year: number;
+  readonly month: number;
+  readonly day: number;
+  readonly hour: number;
+  readonly minute: number;
+  readonly second: number;
+  readonly millisecond: number;
+  /** Minutes by which the clock is ahead of UTC. */
+  readonly offsetMinutes: number;
+}
+
+/** The moment as ISO UTC, or null when no calendar has it or its year is out of range. */
+export function momentOf(parts: MomentParts): string | null {
+  const { year, month, day, hour, minute, second } = parts;
   if (hour > 24 || minute > 59 || second > 60) return null;
   const date = Date.UTC(year, month - 1, day);
   const check = new Date(date);
   if (check.getUTCMonth() !== month - 1 || check.getUTCDate() !== day) return null;
-  const epochMs = date + ((hour * 60 + minute - offsetMinutes) * 60 + second) * 1000 + ms;
-  const resultYear = new Date(epochMs).getUTCFullYear();
-  return resultYear >= FIRST_YEAR && resultYear <= LAST_YEAR ? epochMs : null;
+  const moment = new Date(date + ((hour * 60 + minute - parts.offsetMinutes) * 60 + second) * 1000 + parts.millisecond);
+  return moment.getUTCFullYear() >= FIRST_YEAR && moment.getUTCFullYear() <= LAST_YEAR ? moment.toISOString() : null;
 }
 
 function offsetMinutesOf(zone: string | undefined): number {
@@ -73,10 +88,9 @@ function offsetMinutesOf(zone: string | undefined): number {
 export function instantOf(text: string): string | null {
   const match = ISO.exec(text.trim());
   if (match === null) return null;
-  const parts = match.slice(1, 7).map((part) => Number(part ?? "0"));
-  const milliseconds = Number((match[7] ?? "0").padEnd(3, "0").slice(0, 3));
-  const epochMs = epochOf([...parts, milliseconds], offsetMinutesOf(match[8]));
-  return epochMs === null ? null : new Date(epochMs).toISOString();
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map((part) => Number(part ?? "0"));
+  const millisecond = Number((match[7] ?? "0").padEnd(3, "0").slice(0, 3));
+  return momentOf({ year, month, day, hour, minute, second, millisecond, offsetMinutes: offsetMinutesOf(match[8]) });
 }
 
 /** An optional instant of a row. Throws RowProblem naming the field when it is there but unreadable. */
@@ -94,10 +108,11 @@ export function requiredInstant(value: unknown, field: string): string {
   return instant;
 }
 
-/** A name that a row must have. Throws RowProblem. */
+/** A key or name that a row must have, whole. Throws RowProblem. */
 export function requiredName(value: unknown, field: string): string {
-  const name = nameOf(value);
+  const name = textOf(value)?.trim() ?? null;
   if (name === null) throw new RowProblem(`${field} is missing`);
+  if (name.length > MAX_NAME_CHARS) throw new RowProblem(`${field} is longer than ${MAX_NAME_CHARS} characters`);
   return name;
 }
 
@@ -121,9 +136,15 @@ export function pointsOf(value: unknown, place: string, intake: Intake): number 
 }
 
 const CATEGORIES: ReadonlyMap<string, StatusCategory> = new Map([
-  ["new", "new"], ["to do", "new"], ["todo", "new"], ["undefined", "new"],
-  ["indeterminate", "in_progress"], ["in_progress", "in_progress"], ["in progress", "in_progress"],
-  ["done", "done"], ["complete", "done"],
+  ["new", "new"],
+  ["to do", "new"],
+  ["todo", "new"],
+  ["undefined", "new"],
+  ["indeterminate", "in_progress"],
+  ["in_progress", "in_progress"],
+  ["in progress", "in_progress"],
+  ["done", "done"],
+  ["complete", "done"],
 ]);
 
 /** A tracker's word for a status category → ours; null when it is none of them. */

@@ -33,5 +33,11 @@ test.each(["", "abc", "29:10.8", "31/02/2017 10:00", "10/Foo/14", "12/Ma/14", "9
 });
 
 test("a part above 12 shows the order", () => {
-  expect(["16/02/2017", "02/16/2017 1:00", "02/03/2017", "16/Feb/17", ""].map(orderShownBy)).toEqual(["day_first", "month_first", null, null, null]);
+  expect(["16/02/2017", "02/16/2017 1:00", "02/03/2017", "16/Feb/17", ""].map(orderShownBy)).toEqual([
+    "day_first",
+    "month_first",
+    null,
+    null,
+    null,
+  ]);
 });

@@ -27,6 +27,12 @@ test("a file that ends inside a value is known to be cut", () => {
   expect(itemsOf("[]").isComplete).toBe(true);
 });
 
+test("an item that never ends is given up", () => {
+  const reader = new JsonItems(100);
+  reader.push('[{"a":"');
+  expect(() => reader.push("x".repeat(101))).toThrow("a JSON value is longer than 100 characters");
+});
+
 test("stray brackets do not stop what follows", () => {
   expect(itemsOf(']}{"a":1}').items).toEqual([{ a: 1 }]);
 });
@@ -37,9 +43,11 @@ test("any JSON cut into any chunks gives the same items", () => {
     fc.property(objects, fc.integer({ min: 1, max: 20 }), fc.constantFrom("array", "lines", "page"), (values, chunkChars, form) => {
       const safe = values.map((value) => ({ "": 0, inner: value }));
       const text =
-        form === "array" ? JSON.stringify(safe, null, 1)
-        : form === "page" ? JSON.stringify({ startAt: 0, issues: safe, more: { issues: [1] } })
-        : safe.map((value) => JSON.stringify(value)).join("\n");
+        form === "array"
+          ? JSON.stringify(safe, null, 1)
+          : form === "page"
+            ? JSON.stringify({ startAt: 0, issues: safe, more: { issues: [1] } })
+            : safe.map((value) => JSON.stringify(value)).join("\n");
       expect(itemsOf(text, chunkChars).items).toEqual(JSON.parse(JSON.stringify(safe)));
     }),
     { numRuns: 300 },

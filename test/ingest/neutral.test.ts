@@ -8,7 +8,9 @@ const ISSUE = { key: "A-1", project_key: "A", type: "Bug", status: "Open", creat
 test("all files, plain and .gz, in the order in which they depend on each other", async () => {
   const folder = temporaryFiles({
     "sprint_issues.ndjson": lines({ sprint_id: 7, issue_key: "A-1", added_at: null }),
-    "events.ndjson.gz": gzipSync(lines({ issue_key: "A-1", at: "2024-01-02T00:00:00Z", field: "status", from: "Open", to: "Done", from_id: 1 })),
+    "events.ndjson.gz": gzipSync(
+      lines({ issue_key: "A-1", at: "2024-01-02T00:00:00Z", field: "status", from: "Open", to: "Done", from_id: 1 }),
+    ),
     "issues.ndjson": lines({ ...ISSUE, id: 5, labels: ["x", "x", ""], status_category: "indeterminate", story_points: "3", summary: null }),
     "sprints.ndjson": lines({ id: 7, name: "S", state: "CLOSED", start_at: "2024-01-01" }),
     "statuses.ndjson": lines({ id: "1", name: "Open", category: "new" }),
@@ -16,7 +18,14 @@ test("all files, plain and .gz, in the order in which they depend on each other"
   });
   const { records, log } = await readAll(neutralSource(folder));
   expect(records.map(({ kind }) => kind)).toEqual(["project", "status", "sprint", "issue", "event", "sprint_issue"]);
-  expect(records[3]).toMatchObject({ place: "issues.ndjson:1", trackerId: "5", statusCategory: "in_progress", labels: ["x"], storyPoints: 3, summary: null });
+  expect(records[3]).toMatchObject({
+    place: "issues.ndjson:1",
+    trackerId: "5",
+    statusCategory: "in_progress",
+    labels: ["x"],
+    storyPoints: 3,
+    summary: null,
+  });
   expect(records[2]).toMatchObject({ id: "7", state: "closed", startAt: "2024-01-01T00:00:00.000Z", completeAt: null });
   expect(records[4]).toMatchObject({ fromId: "1", toId: null, author: null });
   expect(log.refused).toEqual([]);

@@ -7,15 +7,48 @@ export function day(number: number): string {
 
 export function issue(key: string, rest: Partial<IssueRecord> = {}): IssueRecord {
   return {
-    kind: "issue", place: `test:${key}`, key, trackerId: null, projectKey: key.split("-")[0] ?? key, type: "Story", priority: null,
-    status: "Open", statusId: null, statusCategory: null, resolution: null, summary: null, description: null, storyPoints: null,
-    assignee: null, reporter: null, createdAt: day(0), updatedAt: null, resolvedAt: null, epicKey: null, labels: [], components: [],
-    fixVersions: [], affectsVersions: [], ...rest,
+    kind: "issue",
+    place: `test:${key}`,
+    key,
+    trackerId: null,
+    projectKey: key.split("-")[0] ?? key,
+    type: "Story",
+    priority: null,
+    status: "Open",
+    statusId: null,
+    statusCategory: null,
+    resolution: null,
+    summary: null,
+    description: null,
+    storyPoints: null,
+    assignee: null,
+    reporter: null,
+    createdAt: day(0),
+    updatedAt: null,
+    resolvedAt: null,
+    epicKey: null,
+    labels: [],
+    components: [],
+    fixVersions: [],
+    affectsVersions: [],
+    ...rest,
   };
 }
 
 export function event(issueKey: string, at: number, rest: Partial<EventRecord>): EventRecord {
-  return { kind: "event", place: `test:${issueKey}`, issueKey, at: day(at), field: "status", from: null, to: null, fromId: null, toId: null, author: null, ...rest };
+  return {
+    kind: "event",
+    place: `test:${issueKey}`,
+    issueKey,
+    at: day(at),
+    field: "status",
+    from: null,
+    to: null,
+    fromId: null,
+    toId: null,
+    author: null,
+    ...rest,
+  };
 }
 
 /** A life as `moves("A-1", "Open", [1, "In Progress"], [2, "Done"])`. */
@@ -29,7 +62,19 @@ export function moves(issueKey: string, start: string, ...steps: readonly (reado
 }
 
 export function sprint(id: string, rest: Partial<SprintRecord> = {}): SprintRecord {
-  return { kind: "sprint", place: `test:${id}`, id, boardId: null, projectKey: null, name: id, state: "closed", startAt: null, endAt: null, completeAt: null, ...rest };
+  return {
+    kind: "sprint",
+    place: `test:${id}`,
+    id,
+    boardId: null,
+    projectKey: null,
+    name: id,
+    state: "closed",
+    startAt: null,
+    endAt: null,
+    completeAt: null,
+    ...rest,
+  };
 }
 
 export function stay(sprintId: string, issueKey: string, added: number | null, removed: number | null = null): SprintIssueRecord {

@@ -2,7 +2,12 @@ import { expect, test } from "vitest";
 import { spellsOf, sprintIdsOf } from "../../src/ingest/sprint-spells.ts";
 
 test("a set is a list of ids; names and emptiness are none", () => {
-  expect([sprintIdsOf("10, 12,13"), sprintIdsOf(""), sprintIdsOf(null), sprintIdsOf("Sprint 5, 12")]).toEqual([["10", "12", "13"], [], [], ["12"]]);
+  expect([sprintIdsOf("10, 12,13"), sprintIdsOf(""), sprintIdsOf(null), sprintIdsOf("Sprint 5, 12")]).toEqual([
+    ["10", "12", "13"],
+    [],
+    [],
+    ["12"],
+  ]);
 });
 
 test("carried over, taken out, put back", () => {

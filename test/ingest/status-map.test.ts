@@ -13,11 +13,24 @@ function stored(ref: string, rest: Partial<MappedStatus>): [string, MappedStatus
 }
 
 test("operator before tracker's list before its issues before its name before well-known before nothing", () => {
-  const names = new Map([["1", "Open"], ["2", "QA"], ["3", "QA2"], ["4", "qa2"], ["5", "PATCH AVAILABLE"], ["6", "Inbox"]]);
+  const names = new Map([
+    ["1", "Open"],
+    ["2", "QA"],
+    ["3", "QA2"],
+    ["4", "qa2"],
+    ["5", "PATCH AVAILABLE"],
+    ["6", "Inbox"],
+  ]);
   const { by } = settle({
     names,
-    listed: new Map([["1", "done"], ["2", "new"]]),
-    votes: [{ ref: "2", category: "done", issues: 9, newest: 1 }, { ref: "3", category: "in_progress", issues: 1, newest: 1 }],
+    listed: new Map([
+      ["1", "done"],
+      ["2", "new"],
+    ]),
+    votes: [
+      { ref: "2", category: "done", issues: 9, newest: 1 },
+      { ref: "3", category: "in_progress", issues: 1, newest: 1 },
+    ],
     mapping: parseMapping("statuses: { open: new }"),
   });
   expect(by).toEqual({
@@ -37,13 +50,32 @@ test("issues that disagree: the majority, among equals the newest, and it is rep
     { ref: "2", category: "new", issues: 2, newest: 3 },
     { ref: "2", category: "in_progress", issues: 2, newest: 4 },
   ] as const;
-  const { by, disagreements } = settle({ names: new Map([["1", "a"], ["2", "b"]]), votes });
+  const { by, disagreements } = settle({
+    names: new Map([
+      ["1", "a"],
+      ["2", "b"],
+    ]),
+    votes,
+  });
   expect(by).toMatchObject({ 1: ["done", "tracker", false], 2: ["in_progress", "tracker", false] });
-  expect(disagreements.map(({ ref, chosen }) => [ref, chosen])).toEqual([["1", "done"], ["2", "in_progress"]]);
+  expect(disagreements.map(({ ref, chosen }) => [ref, chosen])).toEqual([
+    ["1", "done"],
+    ["2", "in_progress"],
+  ]);
 });
 
 test("a name on whose category its ids disagree is no evidence", () => {
-  const { by } = settle({ names: new Map([["1", "Review"], ["2", "Review"], ["Review", "Review"]]), listed: new Map([["1", "new"], ["2", "done"]]) });
+  const { by } = settle({
+    names: new Map([
+      ["1", "Review"],
+      ["2", "Review"],
+      ["Review", "Review"],
+    ]),
+    listed: new Map([
+      ["1", "new"],
+      ["2", "done"],
+    ]),
+  });
   expect(by["Review"]).toEqual([null, "unmapped", false]);
 });
 
@@ -53,8 +85,16 @@ test("what was stored holds until somebody says otherwise", () => {
     stored("tr", { category: "in_progress", origin: "tracker" }),
     stored("held", { isBlocked: true }),
   ]);
-  const names = new Map([["op", "op"], ["tr", "tr"], ["held", "held"]]);
-  expect(settle({ names, stored: before }).by).toEqual({ op: ["done", "operator", true], tr: ["in_progress", "tracker", false], held: [null, "unmapped", true] });
+  const names = new Map([
+    ["op", "op"],
+    ["tr", "tr"],
+    ["held", "held"],
+  ]);
+  expect(settle({ names, stored: before }).by).toEqual({
+    op: ["done", "operator", true],
+    tr: ["in_progress", "tracker", false],
+    held: [null, "unmapped", true],
+  });
   expect(settle({ names, stored: before, mapping: parseMapping("statuses: { tr: { blocked: true } }") }).by).toEqual({
     op: [null, "unmapped", false],
     tr: ["in_progress", "tracker", true],

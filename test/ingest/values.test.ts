@@ -29,12 +29,21 @@ test.each([
   expect(instantOf(text)).toBe(instant);
 });
 
-test.each(["", "yesterday", "2015-02-29", "2014-13-01", "2014-00-10", "2014-01-01T25:00", "2014-01-01T10:61", "1-1-2014", "0001-01-01", "9999-12-31", "2014"])(
-  "reads no instant in %j",
-  (text) => {
-    expect(instantOf(text)).toBeNull();
-  },
-);
+test.each([
+  "",
+  "yesterday",
+  "2015-02-29",
+  "2014-13-01",
+  "2014-00-10",
+  "2014-01-01T25:00",
+  "2014-01-01T10:61",
+  "1-1-2014",
+  "0001-01-01",
+  "9999-12-31",
+  "2014",
+])("reads no instant in %j", (text) => {
+  expect(instantOf(text)).toBeNull();
+});
 
 test("an optional instant may be absent but not wrong", () => {
   expect(instantField(null, "updated_at")).toBeNull();
@@ -50,6 +59,8 @@ test("text loses NUL and lone surrogates and nothing else", () => {
   expect(nameOf("HAMA-895 ")).toBe("HAMA-895");
   expect([textOf(" \n"), textOf(null), textOf({}), textOf(5), textOf(true)]).toEqual([null, null, null, "5", "true"]);
   expect(() => requiredName(" ", "key")).toThrow("key is missing");
+  expect(() => requiredName("k".repeat(501), "key")).toThrow("key is longer than 500 characters");
+  expect(nameOf(`${"n".repeat(498)}😀😀`)).toBe(`${"n".repeat(498)}\ufffd…`);
 });
 
 test("lists give names once, from texts and objects", () => {
@@ -71,7 +82,12 @@ test("story points: text becomes a number, negative and unreadable become unknow
 
 test("categories in the words of the trackers", () => {
   expect(["new", "indeterminate", "done", "To Do", "In Progress", "undefined"].map(categoryOf)).toEqual([
-    "new", "in_progress", "done", "new", "in_progress", "new",
+    "new",
+    "in_progress",
+    "done",
+    "new",
+    "in_progress",
+    "new",
   ]);
   expect([categoryOf("odd"), categoryOf(4)]).toEqual([null, null]);
 });

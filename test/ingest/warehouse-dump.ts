@@ -1,6 +1,18 @@
 import type { TestDatabase } from "../support/databases.ts";
 
-const TABLES = ["tenant_state", "instance", "status", "project", "sprint", "issue", "issue_event", "status_interval", "blocked_interval", "sprint_issue", "sprint_member"];
+const TABLES = [
+  "tenant_state",
+  "instance",
+  "status",
+  "project",
+  "sprint",
+  "issue",
+  "issue_event",
+  "status_interval",
+  "blocked_interval",
+  "sprint_issue",
+  "sprint_member",
+];
 
 /** Every row of a tenant as text, but for the columns that record that an import ran. */
 export async function dumpOf(db: TestDatabase, tenantId: number): Promise<string> {

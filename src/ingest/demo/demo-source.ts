@@ -1,4 +1,4 @@
-import type { Source, SourceRecord, StatusRecord } from "../source.ts";
+import type { IssueRecord, Source, SourceRecord, StatusRecord } from "../source.ts";
 import { isoOf, sprintSpans } from "./calendar.ts";
 import type { SprintSpan } from "./calendar.ts";
 import { Random } from "./random.ts";
@@ -26,7 +26,11 @@ export function demoSource(options: DemoOptions): Source {
 const PLACE = "demo";
 
 const STATUSES: readonly (readonly [string, StatusRecord["category"]])[] = [
-  ["To Do", "new"], ["Reopened", "new"], ["In Progress", "in_progress"], ["In Review", "in_progress"], ["Done", "done"],
+  ["To Do", "new"],
+  ["Reopened", "new"],
+  ["In Progress", "in_progress"],
+  ["In Review", "in_progress"],
+  ["Done", "done"],
 ];
 
 async function* readDemo({ story, now, months = 15, scale = 1, seed = "metricgate" }: DemoOptions): AsyncGenerator<SourceRecord> {
@@ -36,32 +40,34 @@ async function* readDemo({ story, now, months = 15, scale = 1, seed = "metricgat
     for (const [index, team] of story.teams.entries()) {
       const own = copy === 0 ? team : { ...team, projectKey: `${team.projectKey}${copy + 1}`, name: `${team.name} ${copy + 1}` };
       const board = copy * story.teams.length + index + 1;
-      yield* teamRecords(own, board, { spans, nowMs: now.getTime(), random: new Random(`${seed} ${story.name} ${own.projectKey}`) });
+      yield* teamRecords({ team: own, board, spans, nowMs: now.getTime() }, new Random(`${seed} ${story.name} ${own.projectKey}`));
     }
   }
 }
 
 interface TeamWorld {
+  readonly team: TeamStory;
+  readonly board: number;
   readonly spans: readonly SprintSpan[];
   readonly nowMs: number;
-  readonly random: Random;
 }
 
-function* teamRecords(team: TeamStory, board: number, world: TeamWorld): Generator<SourceRecord> {
+function* teamRecords(world: TeamWorld, random: Random): Generator<SourceRecord> {
+  const { team, board, spans, nowMs } = world;
   const first = (board * 7) % PEOPLE.length;
   const people = [...PEOPLE.slice(first), ...PEOPLE.slice(0, first)].slice(0, 7);
-  const simulation = new TeamSimulation(team, people, world.random, world.nowMs);
-  simulation.run(world.spans);
+  const simulation = new TeamSimulation(team, people, random, nowMs);
+  simulation.run(spans);
   yield { kind: "project", place: PLACE, key: team.projectKey, name: team.name };
-  for (const [index, span] of world.spans.entries()) yield sprintRecord(team, board, index, span, world.nowMs);
-  for (const issue of simulation.issues) if (issue.createdMs <= world.nowMs) yield* issueRecords(issue, team, board, world.nowMs);
+  for (const [index, span] of spans.entries()) yield sprintRecord(world, index, span);
+  for (const issue of simulation.issues) if (issue.createdMs <= nowMs) yield* issueRecords(issue, world);
 }
 
 function sprintId(board: number, index: number | string): string {
   return `${board}-${Number(index) + 1}`;
 }
 
-function sprintRecord(team: TeamStory, board: number, index: number, span: SprintSpan, nowMs: number): SourceRecord {
+function sprintRecord({ team, board, nowMs }: TeamWorld, index: number, span: SprintSpan): SourceRecord {
   const state = span.completeMs <= nowMs ? "closed" : span.startMs <= nowMs ? "active" : "future";
   return {
     kind: "sprint",
@@ -77,31 +83,41 @@ function sprintRecord(team: TeamStory, board: number, index: number, span: Sprin
   };
 }
 
-function* issueRecords(issue: DemoIssue, team: TeamStory, board: number, nowMs: number): Generator<SourceRecord> {
-  const key = `${team.projectKey}-${issue.number}`;
+function* issueRecords(issue: DemoIssue, world: TeamWorld): Generator<SourceRecord> {
   const changes = issue.changes.toSorted((a, b) => a.ms - b.ms);
-  const last = changes.findLast((change) => change.field === "status");
-  const status = last?.to ?? "To Do";
-  const resolvedAt = status === "Done" && last !== undefined ? isoOf(last.ms) : null;
-  yield {
+  const record = issueRecord(issue, changes, world);
+  yield record;
+  for (const change of changes) yield eventRecord(change, record.key, world.board);
+  for (const stay of issue.stays) {
+    if (stay.addedMs > world.nowMs) continue;
+    const removedAt = stay.removedMs === null || stay.removedMs > world.nowMs ? null : isoOf(stay.removedMs);
+    const sprint = sprintId(world.board, stay.sprint);
+    yield { kind: "sprint_issue", place: PLACE, sprintId: sprint, issueKey: record.key, addedAt: isoOf(stay.addedMs), removedAt };
+  }
+}
+
+function issueRecord(issue: DemoIssue, changes: readonly DemoChange[], { team, board }: TeamWorld): IssueRecord {
+  const last = lastOf(changes, "status");
+  const resolvedAt = last?.to === "Done" ? isoOf(last.ms) : null;
+  return {
     kind: "issue",
     place: PLACE,
-    key,
+    key: `${team.projectKey}-${issue.number}`,
     trackerId: `${board * 100_000 + issue.number}`,
     projectKey: team.projectKey,
     type: issue.type,
     priority: issue.priority,
-    status,
+    status: last?.to ?? "To Do",
     statusId: null,
     statusCategory: null,
     resolution: resolvedAt === null ? null : "Done",
     summary: issue.summary,
     description: issue.description,
     storyPoints: issue.points,
-    assignee: changes.findLast((change) => change.field === "assignee")?.to ?? null,
+    assignee: lastOf(changes, "assignee")?.to ?? null,
     reporter: issue.reporter,
     createdAt: isoOf(issue.createdMs),
-    updatedAt: isoOf(Math.max(issue.createdMs, changes.at(-1)?.ms ?? 0)),
+    updatedAt: isoOf(Math.max(issue.createdMs, ...changes.map(({ ms }) => ms))),
     resolvedAt,
     epicKey: issue.epic === null ? null : `${team.projectKey}-${issue.epic}`,
     labels: issue.labels,
@@ -109,12 +125,10 @@ function* issueRecords(issue: DemoIssue, team: TeamStory, board: number, nowMs: 
     fixVersions: resolvedAt === null ? [] : [issue.version],
     affectsVersions: issue.type === "Bug" ? [issue.version] : [],
   };
-  for (const change of changes) yield eventRecord(change, key, board);
-  for (const stay of issue.stays) {
-    if (stay.addedMs > nowMs) continue;
-    const removedAt = stay.removedMs === null || stay.removedMs > nowMs ? null : isoOf(stay.removedMs);
-    yield { kind: "sprint_issue", place: PLACE, sprintId: sprintId(board, stay.sprint), issueKey: key, addedAt: isoOf(stay.addedMs), removedAt };
-  }
+}
+
+function lastOf(changes: readonly DemoChange[], field: DemoChange["field"]): DemoChange | undefined {
+  return changes.findLast((change) => change.field === field);
 }
 
 function eventRecord(change: DemoChange, issueKey: string, board: number): SourceRecord {

@@ -122,7 +122,7 @@ export class TeamSimulation {
     const random = this.#random;
     const reviewer = random.pick(this.#people.filter((person) => person !== assignee));
     this.#change(issue, { ms: startMs, field: "assignee", from: null, to: assignee, author: this.#lead });
-    this.#status(issue, startMs + 1_000, "To Do", "In Progress", assignee);
+    this.#status(issue, startMs + 1_000, ["To Do", "In Progress"], assignee);
     issue.startedMs = startMs;
     let workDays = daysOf(issue) * random.skewed(0.85, 0.35);
     if (random.chance(0.08)) {
@@ -133,16 +133,16 @@ export class TeamSimulation {
       workDays += blockedDays;
     }
     const reviewMs = workingTime(startMs + workDays * DAY);
-    this.#status(issue, reviewMs, "In Progress", "In Review", assignee);
+    this.#status(issue, reviewMs, ["In Progress", "In Review"], assignee);
     let doneMs = workingTime(reviewMs + random.skewed(pace.reviewDays, 0.6) * DAY + random.skewed(3, 0.5) * HOUR);
-    this.#status(issue, doneMs, "In Review", "Done", reviewer);
+    this.#status(issue, doneMs, ["In Review", "Done"], reviewer);
     if (random.chance(issue.type === "Bug" ? 0.12 : 0.05)) {
       const reopenedMs = workingTime(doneMs + random.skewed(3, 0.6) * DAY);
-      this.#status(issue, reopenedMs, "Done", "Reopened", issue.reporter);
+      this.#status(issue, reopenedMs, ["Done", "Reopened"], issue.reporter);
       const resumedMs = workingTime(reopenedMs + DAY / 2);
-      this.#status(issue, resumedMs, "Reopened", "In Progress", assignee);
+      this.#status(issue, resumedMs, ["Reopened", "In Progress"], assignee);
       doneMs = workingTime(resumedMs + random.skewed(1.5, 0.4) * DAY);
-      this.#status(issue, doneMs, "In Progress", "Done", reviewer);
+      this.#status(issue, doneMs, ["In Progress", "Done"], reviewer);
     }
     issue.doneMs = doneMs;
     return reviewMs;
@@ -160,7 +160,12 @@ export class TeamSimulation {
       priority: type === "Bug" ? random.pick(["Highest", "High", "High", "Medium"]) : random.pick(["High", "Medium", "Medium", "Low"]),
       reporter: random.pick(this.#people),
       component: random.pick(topic.components),
-      labels: type === "Bug" && random.chance(pace.escapedShare) ? ["production"] : random.chance(0.2) ? [random.pick(["customer-request", "tech-debt", "quick-win"])] : [],
+      labels:
+        type === "Bug" && random.chance(pace.escapedShare)
+          ? ["production"]
+          : random.chance(0.2)
+            ? [random.pick(["customer-request", "tech-debt", "quick-win"])]
+            : [],
       version: `${8 - Math.floor(monthsAgo / 2.5)}.0`,
       epic: type === "Epic" ? null : (this.#epic?.number ?? null),
       createdMs: workingTime(createdMs),
@@ -177,18 +182,24 @@ export class TeamSimulation {
   #liveAsEpic(epic: DemoIssue): void {
     epic.startedMs = workingTime(epic.createdMs + 3 * DAY);
     epic.doneMs = workingTime(epic.startedMs + this.#random.int(90, 130) * DAY);
-    this.#status(epic, epic.startedMs, "To Do", "In Progress", this.#lead);
-    this.#status(epic, epic.doneMs, "In Progress", "Done", this.#lead);
+    this.#status(epic, epic.startedMs, ["To Do", "In Progress"], this.#lead);
+    this.#status(epic, epic.doneMs, ["In Progress", "Done"], this.#lead);
   }
 
   #join(issue: DemoIssue, sprint: number, ms: number): void {
     const addedMs = Math.max(ms, issue.createdMs);
     const before = issue.stays.at(-1);
     issue.stays.push({ sprint, addedMs, removedMs: null });
-    this.#change(issue, { ms: addedMs, field: "sprint", from: before === undefined ? null : String(before.sprint), to: String(sprint), author: this.#lead });
+    this.#change(issue, {
+      ms: addedMs,
+      field: "sprint",
+      from: before === undefined ? null : String(before.sprint),
+      to: String(sprint),
+      author: this.#lead,
+    });
   }
 
-  #status(issue: DemoIssue, ms: number, from: string, to: string, author: string): void {
+  #status(issue: DemoIssue, ms: number, [from, to]: readonly [string, string], author: string): void {
     this.#change(issue, { ms, field: "status", from, to, author });
   }
 

@@ -1,13 +1,5 @@
 import type { IntakeLog } from "../intake.ts";
-import type {
-  EventRecord,
-  IssueRecord,
-  ProjectRecord,
-  SourceRecord,
-  SprintIssueRecord,
-  SprintRecord,
-  StatusRecord,
-} from "../source.ts";
+import type { EventRecord, IssueRecord, ProjectRecord, SourceRecord, SprintIssueRecord, SprintRecord, StatusRecord } from "../source.ts";
 import type { IssueEntry, Numbering } from "./numbering.ts";
 import type { Target } from "./scope.ts";
 import { SprintSightings } from "./sprint-sightings.ts";

@@ -20,8 +20,7 @@ export async function runScoped(target: Target, text: string, scope: IssueScope)
 }
 
 /** The predicate of a scope over a table aliased `i` (warehouse.issue). */
-export const ISSUE_IN_SCOPE =
-  "i.tenant_id = $1 and i.instance_id = $2 and ($3::bigint[] is null or i.issue_no = any ($3))";
+export const ISSUE_IN_SCOPE = "i.tenant_id = $1 and i.instance_id = $2 and ($3::bigint[] is null or i.issue_no = any ($3))";
 
 /** The predicate of a scope over a table aliased `e` (warehouse.issue_event), so that a small scope uses its key. */
 export const EVENT_IN_SCOPE = "e.tenant_id = $1 and ($3::bigint[] is null or e.issue_no = any ($3))";

@@ -34,7 +34,9 @@ const ISSUES = `
 insert into warehouse.issue (tenant_id, instance_id, ${ISSUE_NAMES.join(", ")})
 select $1, $2, ${ISSUE_NAMES.map((name) => `r.${name}`).join(", ")} from json_to_recordset($3::json) as r (${ISSUE_COLUMNS})
 on conflict (tenant_id, issue_no) do update set
-  ${ISSUE_NAMES.slice(1).map((name) => `${name} = excluded.${name}`).join(", ")}`;
+  ${ISSUE_NAMES.slice(1)
+    .map((name) => `${name} = excluded.${name}`)
+    .join(", ")}`;
 
 const EVENTS = `
 insert into warehouse.issue_event (tenant_id, issue_no, at, seq, field, from_value, to_value, from_ref, to_ref, author)
