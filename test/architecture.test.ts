@@ -25,7 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   observe: [],
   mcp: ["pipeline!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe"],
-  cli: ["pipeline!", "catalog", "result", "db!", "ingest"],
+  cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest"],
 };
 
 /** The files at the top that put the folders together. */

@@ -1,5 +1,5 @@
-import type { Flags, Host } from "./host.ts";
-import { UsageError } from "./host.ts";
+import { canonicalZone } from "../spec/zone.ts";
+import { type Flags, type Host, UsageError } from "./host.ts";
 import { textTable } from "./table.ts";
 
 const DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -35,9 +35,7 @@ export async function tenantList(host: Host, flags: Flags): Promise<void> {
 }
 
 function zone(name: string): string {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone;
-  } catch {
-    throw new UsageError(`--timezone takes an IANA zone such as Europe/Prague; not ${JSON.stringify(name)}`);
-  }
+  const canonical = canonicalZone(name);
+  if (canonical === undefined) throw new UsageError(`--timezone takes an IANA zone such as Europe/Prague; not ${JSON.stringify(name)}`);
+  return canonical;
 }

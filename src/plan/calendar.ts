@@ -3,10 +3,13 @@ import type { Grain, Range, SpecTime } from "../spec/spec.ts";
 /** A day of the calendar as 'YYYY-MM-DD'; arithmetic is on the calendar, so no zone is involved. */
 type Day = string;
 
-/** Today in `timezone`. */
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+/** Today in `timezone`, a canonical zone name: there are some hundred, so their formatters are kept. */
 export function dayIn(timezone: string, now: Date): Day {
-  const parts = new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" });
-  return parts.format(now);
+  const formatter = formatters.get(timezone) ?? new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" });
+  formatters.set(timezone, formatter);
+  return formatter.format(now);
 }
 
 export function addDays(day: Day, days: number): Day {

@@ -1,22 +1,19 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Problem } from "../errors.ts";
 import { isDate } from "./dates.ts";
+import { nearest } from "./nearest.ts";
 import { problem, quoted } from "./problems.ts";
 import type { TimeInput } from "./shape.ts";
 import type { SpecMeasure, SpecTime } from "./spec.ts";
+import { canonicalZone } from "./zone.ts";
 
-/** The zone's canonical name, by the runtime's zone database; offsets such as +02:00 are refused, since they know no DST. */
 export function parseTimezone(name: string, problems: Problem[]): string {
-  try {
-    if (!/^[A-Za-z][A-Za-z0-9_+\-/]*$/.test(name)) throw new RangeError("not a zone name");
-    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone;
-  } catch {
-    const zones = ["UTC", ...Intl.supportedValuesOf("timeZone")];
-    const near = problem("BAD_VALUE", { path: "timezone", message: "", allowed: zones, wrote: name }).suggestion;
-    const message = `${quoted(name)} is not an IANA time zone, as in Europe/Prague or UTC`;
-    problems.push(problem("BAD_VALUE", { path: "timezone", message, suggestion: near }));
-    return "UTC";
-  }
+  const zone = canonicalZone(name);
+  if (zone !== undefined) return zone;
+  const suggestion = nearest(name, ["UTC", ...Intl.supportedValuesOf("timeZone")]);
+  const message = `${quoted(name)} is not an IANA time zone, as in Europe/Prague or UTC`;
+  problems.push(problem("BAD_VALUE", { path: "timezone", message, suggestion }));
+  return "UTC";
 }
 
 export function parseTime(input: TimeInput | undefined, measures: readonly SpecMeasure[], catalog: Catalog, problems: Problem[]): SpecTime | null {

@@ -6,10 +6,10 @@ interface Bound {
   readonly bound: unknown;
 }
 
-/** A piece of SQL: text and bound values in order. */
+/** A piece of SQL: text, bound values and other pieces in order; put together only when the statement is finished. */
 export interface Sql {
   readonly [brand]: true;
-  readonly parts: readonly (string | Bound)[];
+  readonly parts: readonly (string | Bound | Sql)[];
 }
 
 /** A finished statement as the wire takes it. */
@@ -18,22 +18,22 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
-const make = (parts: readonly (string | Bound)[]): Sql => ({ [brand]: true, parts });
+const make = (parts: readonly (string | Bound | Sql)[]): Sql => ({ [brand]: true, parts });
 
 /** Template tag: only other fragments may be placed inside. */
 export function sql(strings: TemplateStringsArray, ...inner: readonly Sql[]): Sql {
-  const parts: (string | Bound)[] = [];
+  const parts: (string | Sql)[] = [];
   for (const [index, text] of strings.entries()) {
-    parts.push(text);
+    if (text !== "") parts.push(text);
     const fragment = inner[index];
-    if (fragment) parts.push(...fragment.parts);
+    if (fragment) parts.push(fragment);
   }
   return make(parts);
 }
 
 /** A bind parameter with its PostgreSQL type. Keep the fragment to place the same value again. */
 export function value(bound: unknown, type: "int" | "float8" | "text" | "text[]" | "date" | "timestamp" | "timestamptz" | "interval"): Sql {
-  return make(["", { bound }, `::${type}`]);
+  return make([{ bound }, `::${type}`]);
 }
 
 /** A quoted identifier; only plain lower-case names exist in our schema, anything else is a mistake of ours. */
@@ -54,7 +54,7 @@ export function literal(number: number): Sql {
 }
 
 export function join(fragments: readonly Sql[], separator: ", " | " and " | " or " | " union all " | "\n" | " + "): Sql {
-  return make(fragments.flatMap((fragment, index) => (index === 0 ? fragment.parts : [separator, ...fragment.parts])));
+  return make(fragments.flatMap((fragment, index) => (index === 0 ? [fragment] : [separator, fragment])));
 }
 
 export const empty: Sql = make([]);
@@ -68,11 +68,20 @@ export function all(conditions: readonly Sql[]): Sql {
 export function toStatement(fragment: Sql): Statement {
   const values: unknown[] = [];
   const numbers = new Map<Bound, number>();
-  const text = fragment.parts.map((part) => {
-    if (typeof part === "string") return part;
-    const number = numbers.get(part) ?? values.push(part.bound);
-    numbers.set(part, number);
-    return `$${number}`;
-  });
-  return { text: text.join(""), values };
+  const texts: string[] = [];
+  const write = ({ parts }: Sql): void => {
+    for (const part of parts) {
+      if (typeof part === "string") {
+        texts.push(part);
+      } else if ("bound" in part) {
+        const number = numbers.get(part) ?? values.push(part.bound);
+        numbers.set(part, number);
+        texts.push(`$${number}`);
+      } else {
+        write(part);
+      }
+    }
+  };
+  write(fragment);
+  return { text: texts.join(""), values };
 }
