@@ -1,4 +1,4 @@
-/** Builds the embedded database's snapshot: for this checkout, or with a folder as argument for a release in it. Does nothing where it is there. */
+/** Builds the embedded database's snapshot: `node scripts/build-snapshot.ts [folder]`. Does nothing where it is there. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { buildSnapshot, snapshotFile } from "../src/db/embedded/snapshot.ts";
