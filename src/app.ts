@@ -13,7 +13,6 @@ import { loadPrompts } from "./mcp/prompt-files.ts";
 import type { Product } from "./cli/host.ts";
 import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
-import { checkDatabase, importData, migrate, seedDemo } from "./operator.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
 import type { Principal } from "./tenant.ts";
@@ -78,16 +77,18 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 /** What the commands run on: the app with an operator's tools and the protocol edges. */
 export async function openProduct(config: Config, { demo = false, metrics = false }: { readonly demo?: boolean; readonly metrics?: boolean } = {}): Promise<Product> {
   const isEmbedded = config.databaseUrl === undefined;
-  const seed = demo && isEmbedded ? { prepare: async (database: Database, observe: Observe) => void (await seedDemo(database, new Date(), observe)) } : {};
+  // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
+  const operator = () => import("./operator.ts");
+  const seed = demo && isEmbedded ? { prepare: async (database: Database, observe: Observe) => void (await (await operator()).seedDemo(database, new Date(), observe)) } : {};
   const app = await createApp(config, { metrics, ...seed });
   const { observe, metricsText } = app.observers;
   const edges: { close(): Promise<void> }[] = [];
   return {
     ...app,
     tenants: async () => tenantDirectory(await app.database()),
-    migrate: async () => (isEmbedded ? (await app.database(), []) : ((await migrate(config))?.applied ?? [])),
-    importData: async (order) => importData(await app.database(), order, observe),
-    check: () => checkDatabase(app.database, config),
+    migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
+    importData: async (order) => (await operator()).importData(await app.database(), order, observe),
+    check: async () => (await operator()).checkDatabase(app.database, config),
     serveStdio: async () => {
       const { serveOverStdio } = await import("./mcp/stdio.ts");
       const edge = serveOverStdio(app.mcp);

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { load } from "js-yaml";
 import type { z } from "zod";
 import { buildCatalog } from "./build.ts";
 import type { Catalog } from "./catalog.ts";
@@ -60,7 +60,7 @@ async function readYaml<T>(root: string, file: string, schema: z.ZodType<T>, pro
   if (text === undefined) return undefined;
   let data: unknown;
   try {
-    data = parse(text);
+    data = load(text);
   } catch (error) {
     problems.push({ file, message: `not YAML: ${error instanceof Error ? error.message : String(error)}` });
     return undefined;

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { dump, load } from "js-yaml";
 import { readCatalogFiles } from "./load.ts";
 import { definitionHash, recordedVersionsSchema } from "./versions.ts";
 
@@ -11,7 +11,7 @@ import { definitionHash, recordedVersionsSchema } from "./versions.ts";
 export async function recordVersions(directory: string): Promise<readonly string[]> {
   const { metrics } = await readCatalogFiles(directory);
   const file = join(directory, "versions.yaml");
-  const recorded = recordedVersionsSchema.parse(parse(await readFile(file, "utf8")) ?? {});
+  const recorded = recordedVersionsSchema.parse(load(await readFile(file, "utf8")) ?? {});
   const added: string[] = [];
   for (const { value } of metrics) {
     const versions = (recorded[value.name] ??= {});
@@ -21,6 +21,6 @@ export async function recordVersions(directory: string): Promise<readonly string
   }
   const sorted = Object.fromEntries(Object.entries(recorded).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   const head = "# sha256 of each published definition, written by `metricgate catalog check --record`. Lines are only ever added.\n";
-  await writeFile(file, head + stringify(sorted, { lineWidth: 0 }));
+  await writeFile(file, head + dump(sorted, { lineWidth: -1 }));
   return added;
 }

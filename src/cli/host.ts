@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { TenantDirectory } from "../db/tenant-directory.ts";
 import type { ImportProgress, ImportReport } from "../ingest/import.ts";
-import type { ImportFormat } from "../ingest/open-source.ts";
+import type { ImportFormat } from "../ingest/formats.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { Principal } from "../tenant.ts";
 

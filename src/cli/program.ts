@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { IMPORT_FORMATS, type ImportFormat } from "../ingest/open-source.ts";
+import { IMPORT_FORMATS, type ImportFormat } from "../ingest/formats.ts";
 import { catalogCheck, catalogDiff, catalogDocsCommand } from "./catalog.ts";
 import { demo } from "./demo.ts";
 import type { Flags, Host } from "./host.ts";

@@ -1,4 +1,4 @@
-import { parse, YAMLParseError } from "yaml";
+import { load, YAMLException } from "js-yaml";
 import { z } from "zod";
 import type { StatusCategory } from "./source.ts";
 
@@ -55,9 +55,9 @@ export function mappingKey(idOrName: string): string {
 export function parseMapping(text: string): Mapping {
   let raw: unknown;
   try {
-    raw = parse(text);
+    raw = load(text);
   } catch (error) {
-    if (error instanceof YAMLParseError) throw new MappingProblem(`the mapping is neither JSON nor YAML: ${error.message}`);
+    if (error instanceof YAMLException) throw new MappingProblem(`the mapping is neither JSON nor YAML: ${error.message}`);
     throw error;
   }
   const result = mappingSchema.safeParse(raw ?? {});

@@ -1,13 +1,10 @@
+import type { ImportFormat } from "./formats.ts";
 import { githubJsonSource } from "./github-json.ts";
 import { jiraCsvSource } from "./jira-csv.ts";
 import { jiraJsonSource } from "./jira-json.ts";
 import type { Mapping } from "./mapping.ts";
 import { neutralSource } from "./neutral.ts";
 import type { Source } from "./source.ts";
-
-/** The formats of `metricgate import`. */
-export const IMPORT_FORMATS = ["neutral", "jira-json", "jira-csv", "github-json"] as const;
-export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
 /** The source that reads `path` in a format. Nothing is read before the import runs. */
 export function openSource(format: ImportFormat, path: string, mapping: Mapping | null = null): Source {

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { load } from "js-yaml";
 import { z } from "zod";
 
 const argumentSchema = z.strictObject({
@@ -57,7 +57,7 @@ export function parsePrompt(source: string, file: string): PromptDefinition {
 
 function readYaml(text: string, file: string): unknown {
   try {
-    return parse(text);
+    return load(text);
   } catch (error) {
     throw new Error(`prompts/${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
