@@ -93,14 +93,17 @@ export async function openProduct(config: Config, { demo = false, metrics = fals
       const { serveOverStdio } = await import("./mcp/stdio.ts");
       const edge = serveOverStdio(app.mcp);
       edges.push(edge);
+      observe({ kind: "server_started", transport: "stdio", startMs: performance.now() });
       void app.database().catch((error: unknown) => observe({ kind: "unexpected_error", where: "database", error }));
       return { closed: edge.closed };
     },
     serveHttp: async (host, port) => {
       const { serveOverHttp } = await import("./http/server.ts");
-      const ready = async (): Promise<boolean> => (await app.database(), true);
+      // Not ready also when the database went away, or moved on to a schema this release cannot serve.
+      const ready = async (): Promise<boolean> => (await assertSchema(await app.database()), true);
       const edge = await serveOverHttp({ host, port, allowedOrigins: config.allowedOrigins, mcp: app.mcp, ready, ...(metricsText === undefined ? {} : { metricsText }) });
       edges.push(edge);
+      observe({ kind: "server_started", transport: "http", address: edge.url, startMs: performance.now() });
       return { url: edge.url };
     },
     close: async () => {

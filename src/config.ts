@@ -13,6 +13,8 @@ const url = (schemes: readonly string[]) =>
 const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, "must be origins such as https://tools.example.com, separated by commas");
 const list = z.string().transform((value) => value.split(",").map((part) => part.trim()).filter((part) => part !== ""));
 
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
 /** Settings by their name in the environment; the file uses the same names. */
 const settingsSchema = z.object({
   METRICGATE_DATABASE_URL: url(["postgres:", "postgresql:"]).optional(),
@@ -25,7 +27,7 @@ const settingsSchema = z.object({
   METRICGATE_TENANT: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "must be a tenant's short name, as printed by `metricgate tenant list`").optional(),
   METRICGATE_USER: z.string().min(1).max(200).optional(),
   METRICGATE_ALLOWED_ORIGINS: list.pipe(z.array(origin)).optional(),
-  METRICGATE_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).optional(),
+  METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
 
 /** Everything that can be set, checked. */
@@ -40,7 +42,7 @@ export interface Config {
   readonly tenant?: string;
   readonly user: string;
   readonly allowedOrigins: readonly string[];
-  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+  readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
 /** The folder that holds `catalog`, `migrations` and `prompts`: beside `src` in a checkout, beside `dist` in a package. */

@@ -25,28 +25,34 @@ export async function importData(database: Database, order: ImportCommand, obser
     throw new AppError("NOT_FOUND", `There is no tenant "${order.tenant}".`, { next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one." });
   }
   const mapping: Mapping | null = order.mappingFile === undefined ? null : parseMapping(await readFile(order.mappingFile, "utf8"));
-  return importInto(database, tenant, {
-    instanceId: order.instance,
-    source: openSource(order.format, order.path, mapping),
-    mapping,
-    observe,
-    ...(order.onProgress === undefined ? {} : { onProgress: order.onProgress }),
-  });
+  const source = openSource(order.format, order.path, mapping);
+  const progress = order.onProgress === undefined ? {} : { onProgress: order.onProgress };
+  try {
+    return await importInto(database, tenant, { instanceId: order.instance, source, mapping, observe, ...progress });
+  } catch (error) {
+    throw unreadable(error) ?? error;
+  }
 }
 
-/** The tenants of the demo, each with what happened to it. */
+/** What a source throws by itself (a missing file, a file of another format) is the operator's to mend, not ours. */
+function unreadable(error: unknown): AppError | undefined {
+  const isPlain = error instanceof Error && (error.constructor === Error || error.constructor === RangeError || "syscall" in error);
+  return isPlain ? new AppError("SPEC_INVALID", `${error.message}; nothing was loaded.`, { next: "Check the path, the format and the instance's name." }) : undefined;
+}
+
+/** The tenants of the demo, each with what happened to it; as much history as a first start within 3 s allows. */
 const DEMO_TENANTS = [
-  { slug: "demo", name: "Demo", story: DEMO_STORY },
-  { slug: "acme", name: "Acme", story: ACME_STORY },
+  { slug: "demo", name: "Demo", story: DEMO_STORY, months: 13 },
+  { slug: "acme", name: "Acme", story: ACME_STORY, months: 7 },
 ] as const;
 
 /** Makes the two demo tenants where the database has no tenant at all; says whether it did. */
 export async function seedDemo(database: Database, now: Date, observe: Observe): Promise<boolean> {
   const directory = tenantDirectory(database);
   if ((await directory.list()).length > 0) return false;
-  for (const { slug, name, story } of DEMO_TENANTS) {
+  for (const { slug, name, story, months } of DEMO_TENANTS) {
     const { id } = await directory.create({ slug, name, timezone: "UTC", weekStart: 1 });
-    await importInto(database, { id }, { instanceId: "inst1", source: demoSource({ story, now }), observe });
+    await importInto(database, { id }, { instanceId: "inst1", source: demoSource({ story, now, months }), observe });
   }
   return true;
 }
