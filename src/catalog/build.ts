@@ -103,7 +103,19 @@ function checkUnique(files: CatalogFiles, problems: CatalogProblem[]): void {
   for (const { file, value } of files.dimensions) claim(`dimension ${value.name}`, file);
   for (const { file, value } of files.metrics) {
     claim(`metric ${value.name} major version ${majorOf(value.version)}`, file);
-    for (const alias of value.aliases) claim(`metric ${alias} major version ${majorOf(value.version)}`, file);
+  }
+  checkAliases(files, problems);
+}
+
+/** An alias leads to one metric whatever its version, and a metric's own name would hide it. */
+function checkAliases(files: CatalogFiles, problems: CatalogProblem[]): void {
+  const owners = new Map(files.metrics.map(({ value }) => [value.name, value.name]));
+  for (const { file, value } of files.metrics) {
+    for (const alias of value.aliases) {
+      const owner = owners.get(alias) ?? value.name;
+      if (owner !== value.name || alias === value.name) problems.push({ file, message: `aliases: "${alias}" already stands for metric ${owner}` });
+      owners.set(alias, value.name);
+    }
   }
 }
 

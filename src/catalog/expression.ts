@@ -4,6 +4,8 @@ import { loadModule, parseSync } from "libpg-query";
 const FUNCTIONS = new Set(["extract", "abs", "round", "floor", "ceil", "lower", "upper", "length", "cardinality"]);
 const AGGREGATE_FUNCTIONS = new Set(["sum", "count", "min", "max", "avg", "bool_or", "bool_and"]);
 const OPERATORS = new Set(["+", "-", "*", "/", "=", "<>", "<", "<=", ">", ">="]);
+/** How an operator may be written; the others (IN, LIKE, BETWEEN, ANY …) carry further nodes or stand for other operators. */
+const PLAIN_KINDS = new Set(["AEXPR_OP", "AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_NULLIF"]);
 const CAST_TYPES = new Set(["interval", "float8", "int4", "int8", "bool", "text"]);
 
 /** A verified expression: its text is safe to place in a statement, and these are the columns it reads. */
@@ -69,7 +71,7 @@ function visit(node: Node, rules: ExpressionRules, found: Set<string>, inAggrega
     case "A_Const":
       return;
     case "ColumnRef":
-      return visitColumn(fields, rules, found);
+      return visitColumn(fields, rules, found, inAggregate);
     case "A_Expr":
       checkOperator(fields);
       walk(fields["lexpr"]);
@@ -101,20 +103,22 @@ function visit(node: Node, rules: ExpressionRules, found: Set<string>, inAggrega
   }
 }
 
-function visitColumn(fields: Node, rules: ExpressionRules, found: Set<string>): void {
+function visitColumn(fields: Node, rules: ExpressionRules, found: Set<string>, inAggregate: boolean): void {
   const parts = fields["fields"] as { String?: { sval: string } }[];
   const name = parts[0]?.String?.sval;
   if (parts.length !== 1 || name === undefined) throw new Error("columns are named without a qualifier");
   if (!rules.columns.has(name)) {
     throw new Error(`unknown column "${name}"; there are ${[...rules.columns].toSorted().join(", ")}`);
   }
+  if (rules.aggregates && !inAggregate) throw new Error(`${name} stands outside an aggregate; rows are folded here, so put it inside one`);
   found.add(name);
 }
 
 function checkOperator(fields: Node): void {
   const name = lastName(fields["name"]);
-  const kinds = new Set(["AEXPR_OP", "AEXPR_DISTINCT", "AEXPR_NOT_DISTINCT", "AEXPR_NULLIF"]);
-  if (!kinds.has(String(fields["kind"])) || !OPERATORS.has(name)) {
+  const kind = String(fields["kind"]);
+  if (!PLAIN_KINDS.has(kind)) throw new Error(`${kind.replace("AEXPR_", "").replace("OP_", "")} is not allowed in an expression; write it with comparisons, and, or`);
+  if (!OPERATORS.has(name)) {
     throw new Error(`operator ${name} is not allowed; use ${[...OPERATORS].join(" ")}, IS [NOT] DISTINCT FROM or NULLIF`);
   }
 }
