@@ -1,4 +1,4 @@
-import type { Pool, PoolClient, QueryArrayResult } from "pg";
+import type { Pool, PoolClient, QueryArrayConfig, QueryArrayResult } from "pg";
 import QueryStream from "pg-query-stream";
 import { AppError } from "../errors.ts";
 import { cutConnection } from "./cancel-request.ts";
@@ -74,16 +74,20 @@ async function checkOut(pool: Pool, signal: AbortSignal | undefined): Promise<Po
   }
 }
 
+/** The driver's types do not know `queryMode`, which keeps a statement without values off the simple protocol. */
+type ExtendedConfig = QueryArrayConfig & { readonly queryMode: "extended" };
+
 async function pipelined(client: PoolClient, request: ReadRequest): Promise<Rows> {
   const { text, values } = request.statement;
+  const statement: ExtendedConfig = { text, values: [...values], rowMode: "array", queryMode: "extended" };
   const settled = await Promise.allSettled([
     client.query(request.prologue),
-    client.query({ text, values: [...values], rowMode: "array", queryMode: "extended" } as never),
+    client.query<unknown[]>(statement),
     client.query("COMMIT"),
   ]);
   // The first failure is the cause; what follows it only says that the transaction is aborted.
   for (const one of settled) if (one.status === "rejected") throw one.reason;
-  const result = (settled[1] as PromiseFulfilledResult<unknown>).value as QueryArrayResult<unknown[]>;
+  const result = (settled[1] as PromiseFulfilledResult<QueryArrayResult<unknown[]>>).value;
   return { columns: result.fields.map((field) => field.name), rows: result.rows };
 }
 
