@@ -110,9 +110,7 @@ table warehouse.issue owner metricgate_owner row security forced
   constraint issue_tenant_id_instance_id_project_key_fkey FOREIGN KEY (tenant_id, instance_id, project_key) REFERENCES warehouse.project(tenant_id, instance_id, project_key)
   constraint issue_pkey PRIMARY KEY (tenant_id, issue_no)
   constraint issue_tenant_id_instance_id_issue_key_key UNIQUE (tenant_id, instance_id, issue_key)
-  CREATE INDEX issue_components ON warehouse.issue USING gin (components)
   CREATE INDEX issue_created ON warehouse.issue USING btree (tenant_id, created_at)
-  CREATE INDEX issue_labels ON warehouse.issue USING gin (labels)
   CREATE INDEX issue_last_done ON warehouse.issue USING btree (tenant_id, last_done_at) WHERE (last_done_at IS NOT NULL)
   CREATE INDEX issue_project ON warehouse.issue USING btree (tenant_id, instance_id, project_key)
   CREATE INDEX issue_resolved ON warehouse.issue USING btree (tenant_id, resolved_at) WHERE (resolved_at IS NOT NULL)
@@ -172,7 +170,6 @@ table warehouse.sprint owner metricgate_owner row security forced
   constraint sprint_tenant_id_instance_id_fkey FOREIGN KEY (tenant_id, instance_id) REFERENCES warehouse.instance(tenant_id, instance_id) ON DELETE CASCADE
   constraint sprint_pkey PRIMARY KEY (tenant_id, sprint_no)
   constraint sprint_tenant_id_instance_id_sprint_id_key UNIQUE (tenant_id, instance_id, sprint_id)
-  CREATE INDEX sprint_complete ON warehouse.sprint USING btree (tenant_id, complete_at)
   policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
