@@ -58,10 +58,20 @@ function tooManyBuckets(count: number, grain: string): AppError {
 }
 
 function valueChecks(filters: readonly SpecFilter[], catalog: Catalog, facts: readonly PlanFact[]): Plan["valueChecks"] {
-  const datasource = facts[0]?.datasource ?? "";
-  return filters
-    .filter(({ field, op }) => (op === "=" || op === "in") && catalog.dimensions.get(field)?.type === "text" && field !== "summary")
-    .map(({ field, values }) => ({ field, datasource, values: values.map(String) }));
+  const own = must(catalog.datasources.get(facts[0]?.datasource ?? ""), "a fact's datasource");
+  return filters.filter(({ field, op }) => (op === "=" || op === "in") && isListed(field, catalog)).map(({ field, values }) => ({ field, datasource: homeOf(field, own, catalog), values: values.map(String) }));
+}
+
+/** Text that list_values can name. */
+function isListed(field: string, catalog: Catalog): boolean {
+  const dimension = catalog.dimensions.get(field);
+  return dimension?.type === "text" && !dimension.filter_only;
+}
+
+/** Where a field comes from: a project without sprints is no typo, so a column taken over is looked up where it was taken from. */
+function homeOf(field: string, own: DatasourceDefinition, catalog: Catalog): string {
+  const base = catalog.datasources.get(own.columns_of ?? "");
+  return base?.columns[field] !== undefined && base.columns[field] === own.columns[field] ? base.name : own.name;
 }
 
 /** Groups measures into facts: same datasource, time and unit share one pass over the rows. */

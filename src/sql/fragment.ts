@@ -69,8 +69,9 @@ export function toStatement(fragment: Sql): Statement {
   const values: unknown[] = [];
   const numbers = new Map<Bound, number>();
   const texts: string[] = [];
-  const write = ({ parts }: Sql): void => {
-    for (const part of parts) {
+  const write = (piece: Sql): void => {
+    if (piece[brand] !== true) throw new Error("a piece of a statement was not made as SQL");
+    for (const part of piece.parts) {
       if (typeof part === "string") {
         texts.push(part);
       } else if ("bound" in part) {

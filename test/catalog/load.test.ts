@@ -78,7 +78,8 @@ const REFUSED: readonly [what: string, file: string, before: string | RegExp, af
   ["a note's bad condition", STATES, "where: not has_history", "where: no_history", 'notes.no_history: unknown column "no_history"'],
 ];
 
-test.each(REFUSED)("refuses %s, naming the file and the cure", async (_what, file, before, after, message) => {
+test.each(REFUSED)("refuses %s, naming the file and the cure", async (...refused) => {
+  const [, file, before, after, message] = refused;
   const copy = copyCatalog();
   copy.replace(file, before, after);
   const problems = await problemsOf(copy.directory);
