@@ -104,7 +104,7 @@ function readPage({ result_id: id, cursor, limit }: PageRequest, { results, prin
   const stored = results.get(principal, id);
   const offset = cursor === undefined || cursor === null ? 0 : readCursor(cursor);
   if (!stored) throw new AppError("NOT_FOUND", "There is no result with this id.", { next: "Run the spec again; results are kept for a day, or until the server restarts." });
-  if (offset === undefined) throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
+  if (offset === undefined || (offset > 0 && offset >= stored.answer.rows.length)) throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
   return pageOf(id, stored, { offset, limit: count });
 }
 

@@ -35,7 +35,8 @@ const toCursor = (offset: number): string => Buffer.from(`o:${offset}`).toString
 /** Where a cursor points; undefined when we did not write it. */
 export function readCursor(cursor: string): number | undefined {
   const found = /^o:(\d{1,7})$/.exec(Buffer.from(cursor, "base64url").toString());
-  return found ? Number(found[1]) : undefined;
+  const offset = found ? Number(found[1]) : undefined;
+  return offset !== undefined && toCursor(offset) === cursor ? offset : undefined;
 }
 
 /** Rough size in memory: what bounds the store. */

@@ -1,0 +1,88 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { CONFIG_FILE, ConfigInvalid, PACKAGE_ROOT, packageVersion, readConfig } from "../src/config.ts";
+
+/** A working directory with a settings file. */
+function directoryWith(settings?: unknown): string {
+  const directory = mkdtempSync(join(tmpdir(), "metricgate-config-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  if (settings !== undefined) writeFileSync(join(directory, CONFIG_FILE), typeof settings === "string" ? settings : JSON.stringify(settings));
+  return directory;
+}
+
+/** The message of a refusal: one line. */
+function refusal(environment: Record<string, string>, directory = directoryWith()): string {
+  try {
+    readConfig(environment, directory);
+  } catch (error) {
+    if (!(error instanceof ConfigInvalid)) throw error;
+    expect(error.message).not.toContain("\n");
+    return error.message;
+  }
+  throw new Error("the settings were accepted");
+}
+
+test("nothing set: the embedded database, the demo tenant, the shipped catalog", () => {
+  expect(readConfig({}, directoryWith())).toEqual({
+    databasePasswords: {}, dataDir: join(homedir(), ".local", "share", "metricgate"), catalogDir: join(PACKAGE_ROOT, "catalog"),
+    tenant: "demo", user: "local", allowedOrigins: [], logLevel: "warn",
+  });
+  expect(readConfig({ XDG_DATA_HOME: "/var/data" }, directoryWith()).dataDir).toBe("/var/data/metricgate");
+});
+
+test("with a server's database no tenant is assumed", () => {
+  const config = readConfig({ METRICGATE_DATABASE_URL: "postgres://db/x" }, directoryWith());
+  expect(config.databaseUrl).toBe("postgres://db/x");
+  expect("tenant" in config).toBe(false);
+});
+
+test("flags win over the environment, which wins over the file; empty is as not set", () => {
+  const directory = directoryWith({ METRICGATE_TENANT: "file", METRICGATE_USER: "file", METRICGATE_LOG_LEVEL: "debug" });
+  const environment = { METRICGATE_TENANT: "environment", METRICGATE_USER: "environment", METRICGATE_LOG_LEVEL: "" };
+  expect(readConfig(environment, directory, { METRICGATE_TENANT: "flag", METRICGATE_USER: undefined })).toMatchObject({ tenant: "flag", user: "environment", logLevel: "debug" });
+  expect(readConfig(environment, directory, { METRICGATE_TENANT: "" })).toMatchObject({ tenant: "environment" });
+});
+
+test("every setting arrives", () => {
+  const config = readConfig({
+    METRICGATE_DATABASE_URL: "postgresql://db/x", METRICGATE_API_DB_PASSWORD: "a", METRICGATE_INGEST_DB_PASSWORD: "i", METRICGATE_DIRECTORY_DB_PASSWORD: "d",
+    METRICGATE_MIGRATOR_DB_PASSWORD: "m", METRICGATE_DATA_DIR: "/data", METRICGATE_CATALOG_DIR: "/catalog", METRICGATE_TENANT: "acme", METRICGATE_USER: "ada",
+    METRICGATE_ALLOWED_ORIGINS: "https://a.example, http://b.example:8080,", METRICGATE_LOG_LEVEL: "trace",
+  }, directoryWith());
+  expect(config).toEqual({
+    databaseUrl: "postgresql://db/x", databasePasswords: { api: "a", ingest: "i", directory: "d", migrator: "m" }, dataDir: "/data", catalogDir: "/catalog",
+    tenant: "acme", user: "ada", allowedOrigins: ["https://a.example", "http://b.example:8080"], logLevel: "trace",
+  });
+});
+
+test.each([
+  ["METRICGATE_DATABASE_URL", "mysql://root:hunter2@db/x"], ["METRICGATE_DATABASE_URL", "db"], ["METRICGATE_TENANT", "Acme Inc"], ["METRICGATE_TENANT", "../x"],
+  ["METRICGATE_USER", "x".repeat(201)], ["METRICGATE_ALLOWED_ORIGINS", "https://a.example/path"], ["METRICGATE_ALLOWED_ORIGINS", "*"], ["METRICGATE_LOG_LEVEL", "loud"],
+])("%s=%s is refused in one line that names the setting and repeats no secret", (name, value) => {
+  const message = refusal({ [name]: value });
+  expect(message.startsWith(`${name}: `)).toBe(true);
+  expect(message).not.toContain("hunter2");
+});
+
+test.each([
+  ["no JSON", "{", "is not JSON"], ["a list", [], "must be an object of texts"], ["a number for a text", { METRICGATE_TENANT: 1 }, "must be an object of texts"],
+  ["an unknown setting", { METRICGATE_TENNANT: "acme" }, 'there is no setting "METRICGATE_TENNANT"'], ["a name of every object", '{"constructor": "x"}', 'there is no setting "constructor"'],
+])("a settings file with %s is refused", (_what, settings, message) => {
+  expect(refusal({}, directoryWith(settings))).toContain(`${CONFIG_FILE}: ${message}`);
+});
+
+test("a settings file with a wrong value names the setting", () => {
+  expect(refusal({}, directoryWith({ METRICGATE_LOG_LEVEL: "loud" }))).toContain("METRICGATE_LOG_LEVEL: ");
+});
+
+test("a settings file that cannot be read is refused, not passed over", () => {
+  const directory = directoryWith();
+  mkdirSync(join(directory, CONFIG_FILE));
+  expect(refusal({}, directory)).toContain(CONFIG_FILE);
+});
+
+test("the version is the package's", () => {
+  expect(packageVersion()).toMatch(/^\d+\.\d+\.\d+/);
+});
