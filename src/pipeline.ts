@@ -1,7 +1,7 @@
 import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { Database, Rows } from "./db/database.ts";
-import { AppError } from "./errors.ts";
+import { AppError, toAppError } from "./errors.ts";
 import { readEstimate } from "./execute/estimate.ts";
 import { INTERACTIVE_LIMITS } from "./execute/limits.ts";
 import { readAsTenant } from "./execute/tenant-transaction.ts";
@@ -53,10 +53,18 @@ type Call = PipelineParts & CallOptions & { readonly principal: Principal };
 export function createPipeline(parts: PipelineParts): Pipeline {
   return {
     catalog: parts.catalog,
-    run: (principal, input, options = {}) => runSpec(input, { ...parts, ...options, principal }),
-    page: async (principal, request) => readPage(request, { ...parts, principal }),
-    values: (principal, request, options = {}) => listValues(request, { ...parts, ...options, principal }),
+    run: (principal, input, options = {}) => onlyAppErrors(() => runSpec(input, { ...parts, ...options, principal })),
+    page: (principal, request) => onlyAppErrors(() => readPage(request, { ...parts, principal })),
+    values: (principal, request, options = {}) => onlyAppErrors(() => listValues(request, { ...parts, ...options, principal })),
   };
+}
+
+async function onlyAppErrors<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toAppError(error);
+  }
 }
 
 /** Unknown JSON → parse → plan → compile → execute → shape → an answer. */
