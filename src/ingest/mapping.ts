@@ -1,4 +1,4 @@
-import { load, YAMLException } from "js-yaml";
+import { loadAll } from "js-yaml";
 import { z } from "zod";
 import type { StatusCategory } from "./source.ts";
 
@@ -55,10 +55,10 @@ export function mappingKey(idOrName: string): string {
 export function parseMapping(text: string): Mapping {
   let raw: unknown;
   try {
-    raw = load(text);
+    // `load` refuses a file without any content; here that says nothing, which is allowed.
+    raw = loadAll(text)[0];
   } catch (error) {
-    if (error instanceof YAMLException) throw new MappingProblem(`the mapping is neither JSON nor YAML: ${error.message}`);
-    throw error;
+    throw new MappingProblem(`the mapping is neither JSON nor YAML: ${error instanceof Error ? error.message : String(error)}`);
   }
   const result = mappingSchema.safeParse(raw ?? {});
   if (!result.success) {
