@@ -18,8 +18,7 @@ function resultText(result: Result): string {
   const explanation = meta.explanation;
   if (explanation !== undefined) {
     return [
-      "Not run (dry_run).",
-      untrusted([visible(meta.summary), ...meta.warnings.map((warning) => `warning: ${visible(warning)}`)]),
+      "Not run (dry_run): this is the plan. It read no data.",
       `estimate: ${explanation.estimate.rows} rows, cost ${explanation.estimate.cost}`,
       `statement: ${visible(explanation.statement)}`,
       `plan: ${visible(JSON.stringify(explanation.plan))}`,
@@ -39,13 +38,20 @@ function tableLines({ data, meta }: Result): readonly string[] {
     ...meta.warnings.map((warning) => `warning: ${visible(warning)}`),
     data.columns.map((column) => cellText(column.name)).join(","),
     ...data.rows.map(rowText),
-    ...(data.totals === undefined ? [] : [`total,${rowText(data.totals)}`]),
+    ...(data.totals === undefined ? [] : [totalsLine(data.columns, data.totals)]),
   ];
+}
+
+/** Names each total, so that it is neither taken for a row nor read one column off. */
+export function totalsLine(columns: readonly ResultColumn[], totals: readonly Cell[]): string {
+  const named = columns.flatMap(({ name, role }, at) => (role === "time" || role === "dimension" ? [] : [`${name} ${totals[at] === null ? "none" : cellText(totals[at] ?? null)}`]));
+  return `total over all rows: ${named.join(", ")}`;
 }
 
 function pagingLine({ data, meta }: Result): string {
   const shown = `${data.rows.length} of ${data.total} rows`;
-  if (data.next_cursor === null) return data.truncated ? `${shown} (cut by limit); result_id ${meta.result_id}` : `${shown}; result_id ${meta.result_id}`;
+  const isCut = meta.spec.limit < data.total;
+  if (data.next_cursor === null) return `${shown}${isCut ? ` (the spec's limit of ${meta.spec.limit} ends here)` : ""}; result_id ${meta.result_id}`;
   return `${shown}. More: get_result {"result_id":"${meta.result_id}","cursor":"${data.next_cursor}"}; all as CSV: ${meta.result_uri}.csv`;
 }
 
@@ -53,7 +59,7 @@ function pagingLine({ data, meta }: Result): string {
 function provenance(meta: ResultMeta): readonly string[] {
   const metrics = meta.metrics_used.map(({ name, version }) => `${name} ${version}`).join(", ");
   return [
-    `metrics: ${metrics} (catalog ${meta.catalog_version}, spec ${meta.spec_version}); data as of ${meta.data_as_of ?? "never imported"}; time zone ${meta.timezone}`,
+    `metrics: ${metrics} (catalog ${meta.catalog_version}, spec ${meta.spec_version}); ${meta.explanation === undefined ? `data as of ${meta.data_as_of ?? "never imported"}; ` : ""}time zone ${meta.timezone}`,
     ...meta.deprecations.map((deprecation) => `deprecated: ${visible(deprecation)}`),
     ...(meta.partial_buckets.length === 0 ? [] : [`incomplete buckets: ${meta.partial_buckets.join(", ")}`]),
     ...(meta.chart === null || meta.chart === undefined ? [] : [`chart: ${visible(JSON.stringify(meta.chart))}`]),

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { getResult } from "../../src/mcp/tools/get-result.ts";
 import { listValues } from "../../src/mcp/tools/list-values.ts";
 import { portabilityFindings } from "../../src/mcp/json-schema.ts";
 import { defineTool, envelopeSchema, publishedInput } from "../../src/mcp/define-tool.ts";
@@ -19,12 +20,13 @@ async function resultWith(data: Partial<Result["data"]>, meta: Partial<Result["m
 }
 
 test("what an answer must own up to is in its text as in its envelope", async () => {
+  const { meta } = await resultWith({}, {});
   const result = await resultWith(
     { totals: [null, 7.25], truncated: true, total: 9, cached: true },
-    { deprecations: ["wip goes in 2.0.0"], partial_buckets: ["2024-05-01"], chart: { type: "bar" }, data_as_of: null, warnings: ["w1"] },
+    { deprecations: ["wip goes in 2.0.0"], partial_buckets: ["2024-05-01"], chart: { type: "bar" }, data_as_of: null, warnings: ["w1"], spec: { ...meta.spec, limit: 2 } },
   );
   const { text, structured } = resultAnswer(result);
-  for (const part of ["total,,7.25", "2 of 9 rows (cut by limit)", "deprecated: wip goes in 2.0.0", "incomplete buckets: 2024-05-01", 'chart: {"type":"bar"}', "data as of never imported", "warning: w1", "from the cache", "catalog 1.0.0", "time zone UTC"]) {
+  for (const part of ["\ntotal over all rows: wip 7.25\n", "2 of 9 rows (the spec's limit of 2 ends here)", "deprecated: wip goes in 2.0.0", "incomplete buckets: 2024-05-01", 'chart: {"type":"bar"}', "data as of never imported", "warning: w1", "from the cache", "catalog 1.0.0", "time zone UTC"]) {
     expect(text).toContain(part);
   }
   expect(structured).toMatchObject({ success: true, data: result.data, meta: result.meta });
@@ -33,11 +35,25 @@ test("what an answer must own up to is in its text as in its envelope", async ()
 test("an explanation shows plan, statement and estimate, and no rows", async () => {
   const explanation = { plan: { facts: ["issues"] }, statement: "SELECT 1\nWHERE tenant_id = $1", estimate: { rows: 5, cost: 12.5 } };
   const { text, structured } = resultAnswer(await resultWith({ rows: [] }, { explanation }));
-  expect(text).toMatch(/^Not run \(dry_run\)\./);
+  expect(text).toMatch(/^Not run \(dry_run\): this is the plan/);
   expect(text).toContain("estimate: 5 rows, cost 12.5");
   expect(text).toContain("statement: SELECT 1\\nWHERE tenant_id = $1");
   expect(text).toContain('plan: {"facts":["issues"]}');
+  expect(text).not.toContain("data as of");
   expect(structured).toMatchObject({ meta: { explanation } });
+});
+
+test("the last page of an answer is not said to be cut", async () => {
+  const { text } = resultAnswer(await resultWith({ total: 52, truncated: true, next_cursor: null }, {}));
+  expect(text).toContain("2 of 52 rows; result_id");
+});
+
+test("a page as CSV carries warnings and totals in its text too", async () => {
+  const page = await resultWith({ totals: [null, null] }, { warnings: ["w1"] });
+  const pipeline = { ...memoryPipeline({ catalog: await shippedCatalog() }), page: async () => page };
+  const { text } = await getResult().handle({ result_id: "res_1", format: "csv" }, { principal: PRINCIPAL, pipeline, options: {} });
+  expect(text).toContain("\nwarning: w1\n");
+  expect(text).toContain("\ntotal over all rows: wip none\n");
 });
 
 test("a cell is written so that null, nothing and text differ", () => {

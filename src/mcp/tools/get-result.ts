@@ -4,8 +4,8 @@ import { defineTool, envelopeSchema, zodInput } from "../define-tool.ts";
 import type { Tool } from "../define-tool.ts";
 import type { Answer } from "../answer.ts";
 import type { Result } from "../../result/result.ts";
-import { resultAnswer, resultEnvelope } from "../result-answer.ts";
-import { untrusted } from "../visible.ts";
+import { resultAnswer, resultEnvelope, totalsLine } from "../result-answer.ts";
+import { untrusted, visible } from "../visible.ts";
 
 const input = zodInput(z.strictObject({
   result_id: z.string().describe("From an earlier answer"),
@@ -35,7 +35,7 @@ function csvAnswer(page: Result): Answer {
   const envelope = resultEnvelope(page);
   return {
     text: [
-      untrusted([csv.trimEnd()]),
+      untrusted([...page.meta.warnings.map((warning) => `warning: ${visible(warning)}`), csv.trimEnd(), ...(rest.totals === undefined ? [] : [totalsLine(columns, rest.totals)])]),
       `${rows.length} of ${rest.total} rows; result_id ${page.meta.result_id}${rest.next_cursor === null ? "" : `; next cursor ${rest.next_cursor}`}`,
     ].join("\n"),
     structured: { ...envelope, data: { columns, csv, ...rest } },
