@@ -133,7 +133,10 @@ function readObject<S extends Shape>(input: unknown, shape: S, path: string, pro
       if (parsed.data !== undefined) read[key] = parsed.data;
     } else {
       read[key] = undefined;
-      problems.push(...parsed.error.issues.map((issue) => toProblem(issue, path === "" ? [key] : [path, key])));
+      // A text in place of a list is also "too long" for one; that it is no list says it all.
+      const wrongKind = parsed.error.issues.filter((issue) => issue.code === "invalid_type" && issue.path.length === 0);
+      const issues = wrongKind.length > 0 ? wrongKind : parsed.error.issues;
+      problems.push(...issues.map((issue) => toProblem(issue, path === "" ? [key] : [path, key])));
     }
   }
   return read as Read<S>;
