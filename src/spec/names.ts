@@ -50,7 +50,9 @@ function unknownMeasure(name: string, path: string, catalog: Catalog): Problem {
   const message = catalog.dimensions.has(name)
     ? `${quoted(name)} is a dimension, not a metric; put it under dimensions or filters`
     : `there is no metric ${quoted(name)}`;
-  const near = problem("UNKNOWN_MEASURE", { path, message, allowed: [...catalog.metrics.keys(), ...catalog.aliases.keys()], wrote: name });
+  const near = problem("UNKNOWN_MEASURE", { path, message, allowed: [...catalog.metrics.keys(), ...catalog.aliases.keys(), ...catalog.unavailable.keys()], wrote: name });
+  const meant = catalog.unavailable.get(near.suggestion ?? "");
+  if (meant) return problem("UNKNOWN_MEASURE", { path, message: `${message}; the nearest is ${meant.name}, which cannot be answered: ${meant.reason}`, allowed: catalog.metrics.keys() });
   const suggestion = near.suggestion === undefined ? undefined : (catalog.aliases.get(near.suggestion) ?? near.suggestion);
   return problem("UNKNOWN_MEASURE", { path, message, allowed: catalog.metrics.keys(), suggestion });
 }
