@@ -58,7 +58,7 @@ export function shape(raw: RawRows, { spec, plan, catalog }: { spec: Spec; plan:
   const notes = planNotes(plan).map(({ id, message }) => ({ message, count: Number(cell(first, id) ?? 0) }));
   return {
     ...facts,
-    warnings: warningsOf(facts, { spec, catalog, notes }),
+    warnings: warningsOf(facts, { spec, catalog, from: plan.time.from, notes }),
     deprecations: deprecationsOf(spec, catalog),
     summary: summarize(facts, { spec, plan, catalog }),
   };

@@ -12,13 +12,18 @@ interface Known {
 interface Asked {
   readonly spec: Spec;
   readonly catalog: Catalog;
+  /** First day of the period; null without one. */
+  readonly from: string | null;
   readonly notes: readonly { readonly message: string; readonly count: number }[];
 }
 
 /** What a reader must know to read the numbers right. Texts are ours; they carry no tenant data. */
-export function warningsOf({ rows, total, dataAsOf, partialBuckets }: Known, { spec, catalog, notes }: Asked): string[] {
+export function warningsOf({ rows, total, dataAsOf, partialBuckets }: Known, { spec, catalog, from, notes }: Asked): string[] {
   const warnings: string[] = [];
   if (dataAsOf === null) warnings.push("No data has been imported for this tenant yet.");
+  if (dataAsOf !== null && from !== null && from > dataAsOf.slice(0, 10)) {
+    warnings.push(`The period begins on ${from}, after the newest data (${dataAsOf}): what it shows is not known yet.`);
+  }
   for (const { message, count } of notes) if (count > 0) warnings.push(message.replace("{count}", String(count)));
   const overlapping = spec.dimensions.filter((name) => catalog.dimensions.get(name)?.multi_valued);
   if (overlapping.length > 0) {
