@@ -15,7 +15,7 @@ export async function query(host: Host, file: string, flags: Flags, options: Que
   const product = await host.open(flags, { demo: true });
   try {
     const principal = await product.identify();
-    const result = await wholeResult(product, principal, options.explain ? { ...spec, dry_run: true } : spec);
+    const result = await wholeResult(product, principal, options.explain ? asDryRun(spec) : spec);
     host.write(render(result, options));
     if (options.format !== "json") host.warn(notes(result));
   } finally {
@@ -23,11 +23,16 @@ export async function query(host: Host, file: string, flags: Flags, options: Que
   }
 }
 
-async function readSpec(host: Host, file: string): Promise<Record<string, unknown>> {
+/** Anything but an object stays what it is, to be refused as a spec. */
+function asDryRun(spec: unknown): unknown {
+  return spec !== null && typeof spec === "object" && !Array.isArray(spec) ? { ...spec, dry_run: true } : spec;
+}
+
+async function readSpec(host: Host, file: string): Promise<unknown> {
   const text = file === "-" ? await host.readStdin() : await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) throw new UsageError(`cannot read ${file}; give a file with a spec, or - for standard input`);
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return JSON.parse(text) as unknown;
   } catch (error) {
     throw new UsageError(`${file === "-" ? "standard input" : file} is not JSON: ${error instanceof Error ? error.message : ""}`);
   }

@@ -7,7 +7,7 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 /** `8765`, `host`, `host:8765` or `[::1]:8765`. Throws UsageError. */
 export function parseAddress(text: string | undefined): { host: string; port: number } {
   if (text === undefined || text === "") return { host: DEFAULT_HOST, port: DEFAULT_PORT };
-  const found = /^(?:(?<port>\d{1,5})|(?:\[(?<v6>[0-9a-f:]+)\]|(?<host>[^:[\]\s]+))(?::(?<of>\d{1,5}))?)$/i.exec(text)?.groups;
+  const found = /^(?:(?<port>\d{1,5})|(?:\[(?<v6>[0-9a-f:]+)\]|(?<host>(?!\d+(?::|$))[^:[\]\s]+))(?::(?<of>\d{1,5}))?)$/i.exec(text)?.groups;
   const port = Number(found?.["port"] ?? found?.["of"] ?? DEFAULT_PORT);
   if (!found || port > 65_535) throw new UsageError(`--http takes host:port, as in 127.0.0.1:8765; not ${JSON.stringify(text)}`);
   return { host: found["v6"] ?? found["host"] ?? DEFAULT_HOST, port };
