@@ -2,7 +2,7 @@ import type { DatasourceDefinition } from "../catalog/definition.ts";
 import { must } from "../must.ts";
 import { dimensionColumn } from "../plan/columns.ts";
 import type { PlanFact } from "../plan/plan.ts";
-import { baseTable, type Context, datasourceOf } from "./context.ts";
+import { baseTable, type Context, datasourceOf, firstInstantOf } from "./context.ts";
 import { filterCondition } from "./filter.ts";
 import { all, empty, ident, join, type Sql, sql, value, verified } from "./fragment.ts";
 import { aggregateOf, expressionsOf, filtered, foldedValues, presenceOf } from "./measure.ts";
@@ -122,13 +122,17 @@ function placedEvents(context: Context, fact: PlanFact, pass: Pass, { source, co
 function lowerEdge(context: Context, pass: Pass): Sql {
   const { from } = context.plan.time;
   if (from === null || pass === "previous" || pass === "total_previous") return sql`(select lo from ${passName(pass, "edges")})`;
-  return sql`(${value(from, "timestamp")} at time zone ${context.timezone})`;
+  return startOfDay(context, from);
 }
 
 function upperEdge(context: Context, pass: Pass): Sql {
   const { to } = context.plan.time;
   if (to === null || pass === "previous" || pass === "total_previous") return sql`(select hi from ${passName(pass, "edges")})`;
-  return sql`(${value(to, "timestamp")} at time zone ${context.timezone})`;
+  return startOfDay(context, to);
+}
+
+function startOfDay(context: Context, day: string): Sql {
+  return firstInstantOf(context, value(day, "timestamp"));
 }
 
 interface Spans extends Rows {
@@ -173,15 +177,28 @@ function latestColumns(context: Context, fact: PlanFact, datasource: DatasourceD
   return join(lookups, "\n");
 }
 
-/** First and last instant of the rows that count, for a spine without given ends. */
+/** First and last instant of the rows that count, for a spine that lacks an end; an end that is given holds rows to it. */
 export function factBounds(context: Context, fact: PlanFact): Sql {
   const datasource = datasourceOf(context, fact.datasource);
   const source = sql`(${factSource(context, fact, datasource)}) as r`;
   const filters = fact.filters.map((filter) => filterCondition(context, filter));
   if (datasource.rows === "event") {
     const time = ident("r", must(fact.time, "time of an event"));
-    return sql`select min(${time}) as lo, max(${time}) as hi from ${source} where ${all([...filters, ...measureConditions(fact)])}`;
+    const conditions = [...filters, ...measureConditions(fact), ...withinGiven(context, { first: time, last: time }, sql`>=`)];
+    return sql`select min(${time}) as lo, max(${time}) as hi from ${source} where ${all(conditions)}`;
   }
-  const { start } = must(datasource.span, `span of ${datasource.name}`);
-  return sql`select min(${ident("r", start)}) as lo, (select data_as_of from state) as hi from ${source} where ${all(filters)} having count(*) > 0`;
+  const { start, end } = must(datasource.span, `span of ${datasource.name}`);
+  const asOf = sql`(select data_as_of from state)`;
+  const first = ident("r", start);
+  const conditions = [...filters, ...withinGiven(context, { first, last: sql`coalesce(${ident("r", end)}, ${asOf})` }, sql`>`)];
+  return sql`select min(${first}) as lo, ${asOf} as hi from ${source} where ${all(conditions)} having count(*) > 0`;
+}
+
+/** What reaches into the period as far as the spec bounds it. */
+function withinGiven(context: Context, { first, last }: { first: Sql; last: Sql }, after: Sql): Sql[] {
+  const { from, to } = context.plan.time;
+  return [
+    ...(from === null ? [] : [sql`${last} ${after} ${startOfDay(context, from)}`]),
+    ...(to === null ? [] : [sql`${first} < ${startOfDay(context, to)}`]),
+  ];
 }

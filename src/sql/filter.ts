@@ -1,6 +1,6 @@
 import type { PlanFilter } from "../plan/plan.ts";
 import type { FilterValue, SpecFilter } from "../spec/spec.ts";
-import type { Context } from "./context.ts";
+import { type Context, firstInstantOf } from "./context.ts";
 import { ident, join, type Sql, sql, value } from "./fragment.ts";
 
 /** A condition on one column of the rows. Null rows stay under `!=` and `not_in`. */
@@ -127,6 +127,5 @@ function spanOf(context: Context, written: FilterValue): Span {
     return { start: instant, end: instant, isDay: false };
   }
   const day = value(text, "timestamp");
-  const inZone = (local: Sql): Sql => sql`(${local} at time zone ${context.timezone})`;
-  return { start: inZone(day), end: inZone(sql`(${day} + interval '1 day')`), isDay: true };
+  return { start: firstInstantOf(context, day), end: firstInstantOf(context, sql`(${day} + interval '1 day')`), isDay: true };
 }

@@ -33,7 +33,8 @@ function zScore(score: PlanScore, name: string): Sql {
   const mean = sql`avg(${raw})${over}`;
   const spread = sql`stddev_pop(${raw})${over}`;
   const clip = literal(score.clip);
-  return sql`case when ${spread} > ${literal(NO_SPREAD)} then greatest(-${clip}, least(${clip}, (${raw} - ${mean}) / ${spread}))
+  // least and greatest leave null out: without the first case an unknown component would count as the worst.
+  return sql`case when ${raw} is null then null when ${spread} > ${literal(NO_SPREAD)} then greatest(-${clip}, least(${clip}, (${raw} - ${mean}) / ${spread}))
     when abs(${raw} - ${mean}) <= ${literal(NO_SPREAD)} then 0 end as ${ident(`${name}_z`)}`;
 }
 

@@ -1,5 +1,5 @@
 import type { Grain } from "../spec/spec.ts";
-import type { Context } from "./context.ts";
+import { type Context, firstInstantOf } from "./context.ts";
 import { type Sql, sql, value } from "./fragment.ts";
 
 /**
@@ -63,12 +63,11 @@ function truncated({ plan }: Context, grain: Grain, local: Sql): Sql {
 }
 
 function withInstants(context: Context, buckets: Sql): Sql {
-  const zone = context.timezone;
   return sql`select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spine_instant,
     least(e.spine_end, s.data_as_of + interval '1 microsecond') as spine_cover,
     b.spine_cut or e.spine_end > s.data_as_of as spine_partial
   from (${buckets}) as b
-  cross join lateral (select b.spine_first at time zone ${zone} as spine_start, b.spine_next at time zone ${zone} as spine_end) as e
+  cross join lateral (select ${firstInstantOf(context, sql`b.spine_first`)} as spine_start, ${firstInstantOf(context, sql`b.spine_next`)} as spine_end) as e
   left join state as s on true`;
 }
 
