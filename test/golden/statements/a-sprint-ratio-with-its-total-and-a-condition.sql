@@ -5,7 +5,7 @@ select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spin
     least(e.spine_end, s.data_as_of + interval '1 microsecond') as spine_cover,
     b.spine_cut or e.spine_end > s.data_as_of as spine_partial
   from (select 1 as spine_i, null::date as spine_bucket, '-infinity'::timestamp as spine_first, 'infinity'::timestamp as spine_next, false as spine_cut) as b
-  cross join lateral (select b.spine_first at time zone $2::text as spine_start, b.spine_next at time zone $2::text as spine_end) as e
+  cross join lateral (select least(b.spine_first at time zone $2::text, (b.spine_first - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_start, least(b.spine_next at time zone $2::text, (b.spine_next - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_end) as e
   left join state as s on true
 ), "current_edges" as (
 select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,
@@ -15,7 +15,7 @@ select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spin
     least(e.spine_end, s.data_as_of + interval '1 microsecond') as spine_cover,
     b.spine_cut or e.spine_end > s.data_as_of as spine_partial
   from (select 1 as spine_i, null::date as spine_bucket, min(spine_first) as spine_first, max(spine_next) as spine_next, false as spine_cut from current_spine) as b
-  cross join lateral (select b.spine_first at time zone $2::text as spine_start, b.spine_next at time zone $2::text as spine_end) as e
+  cross join lateral (select least(b.spine_first at time zone $2::text, (b.spine_first - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_start, least(b.spine_next at time zone $2::text, (b.spine_next - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_end) as e
   left join state as s on true
 ), "total_edges" as (
 select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,

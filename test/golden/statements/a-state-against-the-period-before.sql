@@ -8,7 +8,7 @@ select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spin
     greatest(bucket, $2::timestamp) as spine_first, least(bucket + $3::interval, $4::timestamp) as spine_next,
     bucket < $2::timestamp or bucket + $3::interval > $4::timestamp as spine_cut
   from generate_series((date_trunc($5::text, $2::timestamp - $6::interval) + $6::interval), ($4::timestamp - interval '1 microsecond'), $3::interval) as bucket) as b
-  cross join lateral (select b.spine_first at time zone $7::text as spine_start, b.spine_next at time zone $7::text as spine_end) as e
+  cross join lateral (select least(b.spine_first at time zone $7::text, (b.spine_first - interval '1 hour') at time zone $7::text + interval '1 hour') as spine_start, least(b.spine_next at time zone $7::text, (b.spine_next - interval '1 hour') at time zone $7::text + interval '1 hour') as spine_end) as e
   left join state as s on true
 ), "current_edges" as (
 select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,
@@ -18,7 +18,7 @@ select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spin
     least(e.spine_end, s.data_as_of + interval '1 microsecond') as spine_cover,
     b.spine_cut or e.spine_end > s.data_as_of as spine_partial
   from (select spine_i, spine_bucket, spine_first - $8::interval as spine_first, spine_next - $8::interval as spine_next, false as spine_cut from current_spine) as b
-  cross join lateral (select b.spine_first at time zone $7::text as spine_start, b.spine_next at time zone $7::text as spine_end) as e
+  cross join lateral (select least(b.spine_first at time zone $7::text, (b.spine_first - interval '1 hour') at time zone $7::text + interval '1 hour') as spine_start, least(b.spine_next at time zone $7::text, (b.spine_next - interval '1 hour') at time zone $7::text + interval '1 hour') as spine_end) as e
   left join state as s on true
 ), "previous_edges" as (
 select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,
