@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { parseMapping } from "../../src/ingest/mapping.ts";
 import type { Source, SourceRecord } from "../../src/ingest/source.ts";
+import { must } from "../../src/must.ts";
 import { event, issue, sprint, status } from "../ingest/records.ts";
 import type { InstanceWorld } from "./lives.ts";
 
@@ -148,6 +149,12 @@ export const worlds: fc.Arbitrary<World> = fc.constantFrom(...EPOCHS).chain((epo
     timezone: fc.constantFrom(...ZONES),
   });
 });
+
+/** Of the worlds that `seed` draws one with two full trackers. */
+export function largestWorld(seed: number): World {
+  const size = (world: World): number => Math.min(...world.instances.map((one) => one.records.length)) * world.instances.length;
+  return must(fc.sample(worlds, { seed, numRuns: 40 }).toSorted((a, b) => size(b) - size(a))[0], "a world");
+}
 
 export function sourceOf(world: InstanceWorld): Source {
   return {
