@@ -7,7 +7,7 @@ import { membersOf } from "./memberships.ts";
 import { type Metric, metricOf } from "./metrics.ts";
 import { ratio } from "./numbers.ts";
 import { inOrderOf } from "./order.ts";
-import { type Data, type FieldValue, fieldOf, type Row, rowsOf } from "./rows.ts";
+import { type Data, type FieldValue, fieldOf, type Row, rowsOf, spansInto } from "./rows.ts";
 
 export type Value = string | number | null;
 export type Answered = Readonly<Record<string, Value>>;
@@ -195,7 +195,7 @@ class Evaluator {
     if (metric.time !== undefined) {
       return this.#rows(metric, this.#whole).flatMap((row) => this.#timeOf(metric, row) ?? []).map((ms) => localDate(ms, timezone));
     }
-    const spans = rowsOf(metric.fact === "blocked" ? "blocked" : "visits", this.#data, instants(this.#whole, timezone));
+    const spans = spansInto(metric.fact, this.#data, instants(this.#whole, timezone));
     const kept = spans.filter((row) => this.#filters.every((filter) => passes(row, filter, timezone)));
     return kept.length === 0 ? [] : [...kept.map((row) => localDate(must(row.startMs, "a start"), timezone)), localDate(this.#data.asOfMs, timezone)];
   }

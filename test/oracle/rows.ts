@@ -34,7 +34,17 @@ export interface Data {
   readonly asOfMs: number;
 }
 
-const row = (life: Life, rest: Partial<Row> = {}): Row => ({ life, member: null, move: null, visit: null, startMs: null, hours: null, instantMs: null, touchedMs: [], ...rest });
+const row = (life: Life, rest: Partial<Row> = {}): Row => ({
+  life,
+  member: null,
+  move: null,
+  visit: null,
+  startMs: null,
+  hours: null,
+  instantMs: null,
+  touchedMs: [],
+  ...rest,
+});
 
 /** All rows of a fact; spans are cut to the window, states are those at its end. Event rows are not yet placed in time. */
 export function rowsOf(fact: Fact, data: Data, window: Window): Row[] {
@@ -45,8 +55,9 @@ export function rowsOf(fact: Fact, data: Data, window: Window): Row[] {
 function rowsOfLife(fact: Fact, life: Life, { tracker, data, window }: { tracker: Tracker; data: Data; window: Window }): Row[] {
   if (fact === "issues") return [row(life)];
   if (fact === "moves") return life.moves.map((move) => row(life, { move }));
-  if (fact === "visits") return life.visits.flatMap((visit) => spans(visit, window, tracker.asOfMs).map((hours) => row(life, { visit, hours, startMs: visit.startMs })));
-  if (fact === "blocked") return life.blocked.flatMap((spell) => spans(spell, window, tracker.asOfMs).map((hours) => row(life, { hours, startMs: spell.startMs })));
+  if (fact === "visits")
+    return life.visits.flatMap((visit) => spans(visit, window, tracker.asOfMs).map((hours) => row(life, { visit, hours })));
+  if (fact === "blocked") return life.blocked.flatMap((spell) => spans(spell, window, tracker.asOfMs).map((hours) => row(life, { hours })));
   const instantMs = Math.min(window.endMs, data.asOfMs);
   // What happens at the very end of a window belongs to the next one; what happens last of all belongs to the data's end.
   const isIn = (ms: number): boolean => (window.endMs <= data.asOfMs ? ms < instantMs : ms <= instantMs);
@@ -59,6 +70,20 @@ function spans(span: { startMs: number; endMs: number }, window: Window, asOfMs:
   const endMs = span.endMs === Number.POSITIVE_INFINITY ? asOfMs : span.endMs;
   const ms = Math.min(endMs, window.endMs) - Math.max(span.startMs, window.startMs);
   return ms > 0 ? [ms / 3_600_000] : [];
+}
+
+/** The visits or blocked spells that reach into a window, be it without length: what gives a period its first and last day. */
+export function spansInto(fact: Fact, data: Data, window: Window): Row[] {
+  return data.trackers.flatMap((tracker) => {
+    const asOfMs = fact === "states" ? data.asOfMs : tracker.asOfMs;
+    return tracker.lives.flatMap((life) => {
+      const spans =
+        fact === "blocked" ? life.blocked.map((spell) => ({ ...spell, visit: null })) : life.visits.map((visit) => ({ ...visit, visit }));
+      return spans
+        .filter(({ startMs, endMs }) => startMs < window.endMs && (endMs === Number.POSITIVE_INFINITY ? asOfMs : endMs) > window.startMs)
+        .map(({ startMs, visit }) => row(life, { startMs, visit }));
+    });
+  });
 }
 
 /** What a dimension or filter field can be of a row; instants in ms. */
@@ -94,7 +119,8 @@ const FIELDS: Record<string, (row: Row) => FieldValue> = {
   story_points: ({ life }) => life.record.storyPoints,
   lead_time_days: ({ life }) => days(life.createdMs, life.resolvedMs),
   // Of an issue whose work began after it was last done, the field is unknown.
-  cycle_time_days: ({ life }) => ((life.lastDoneMs ?? 0) < (life.firstInProgressMs ?? 0) ? null : days(life.firstInProgressMs, life.lastDoneMs)),
+  cycle_time_days: ({ life }) =>
+    (life.lastDoneMs ?? 0) < (life.firstInProgressMs ?? 0) ? null : days(life.firstInProgressMs, life.lastDoneMs),
   summary: ({ life }) => life.record.summary,
 };
 
