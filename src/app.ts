@@ -71,15 +71,31 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     await opened.close();
     await observers.close();
   };
-  return { version, config, catalog, pipeline, observers, database: opened.get, identify, mcp: { version, prompts, pipeline, identify, observe }, close };
+  return {
+    version,
+    config,
+    catalog,
+    pipeline,
+    observers,
+    database: opened.get,
+    identify,
+    mcp: { version, prompts, pipeline, identify, observe },
+    close,
+  };
 }
 
 /** What the commands run on: the app with an operator's tools and the protocol edges. */
-export async function openProduct(config: Config, { demo = false, metrics = false }: { readonly demo?: boolean; readonly metrics?: boolean } = {}): Promise<Product> {
+export async function openProduct(
+  config: Config,
+  { demo = false, metrics = false }: { readonly demo?: boolean; readonly metrics?: boolean } = {},
+): Promise<Product> {
   const isEmbedded = config.databaseUrl === undefined;
   // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
   const operator = () => import("./operator.ts");
-  const seed = demo && isEmbedded ? { prepare: async (database: Database, observe: Observe) => void (await (await operator()).seedDemo(database, new Date(), observe)) } : {};
+  const seed =
+    demo && isEmbedded
+      ? { prepare: async (database: Database, observe: Observe) => void (await (await operator()).seedDemo(database, new Date(), observe)) }
+      : {};
   const app = await createApp(config, { metrics, ...seed });
   const { observe, metricsText } = app.observers;
   const edges: { close(): Promise<void> }[] = [];
@@ -101,7 +117,14 @@ export async function openProduct(config: Config, { demo = false, metrics = fals
       const { serveOverHttp } = await import("./http/server.ts");
       // Not ready also when the database went away, or moved on to a schema this release cannot serve.
       const ready = async (): Promise<boolean> => (await assertSchema(await app.database()), true);
-      const edge = await serveOverHttp({ host, port, allowedOrigins: config.allowedOrigins, mcp: app.mcp, ready, ...(metricsText === undefined ? {} : { metricsText }) });
+      const edge = await serveOverHttp({
+        host,
+        port,
+        allowedOrigins: config.allowedOrigins,
+        mcp: app.mcp,
+        ready,
+        ...(metricsText === undefined ? {} : { metricsText }),
+      });
       edges.push(edge);
       observe({ kind: "server_started", transport: "http", address: edge.url, startMs: performance.now() });
       return { url: edge.url };
@@ -121,7 +144,14 @@ function onceOpen(open: () => Promise<Database>): { get: () => Promise<Database>
       opening = undefined;
       throw error;
     }));
-  return { get, close: async () => void (await opening?.then((database) => database.close(), () => undefined)) };
+  return {
+    get,
+    close: async () =>
+      void (await opening?.then(
+        (database) => database.close(),
+        () => undefined,
+      )),
+  };
 }
 
 async function openDatabase(config: Config, { observe }: Observers, prepare: AppOptions["prepare"]): Promise<Database> {
@@ -152,4 +182,3 @@ async function openAdapter(config: Config, observe: Observers["observe"]): Promi
   observe({ kind: "database_opened", mode: "native", openMs: performance.now() - startMs });
   return database;
 }
-

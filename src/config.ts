@@ -9,9 +9,24 @@ export class ConfigInvalid extends Error {
 }
 
 const url = (schemes: readonly string[]) =>
-  z.string().refine((value) => URL.canParse(value) && schemes.includes(new URL(value).protocol), `must be a URL that starts with ${schemes.join(" or ")}//`);
-const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, "must be origins such as https://tools.example.com, separated by commas");
-const list = z.string().transform((value) => value.split(",").map((part) => part.trim()).filter((part) => part !== ""));
+  z
+    .string()
+    .refine(
+      (value) => URL.canParse(value) && schemes.includes(new URL(value).protocol),
+      `must be a URL that starts with ${schemes.join(" or ")}//`,
+    );
+const origin = z
+  .string()
+  .refine(
+    (value) => URL.canParse(value) && new URL(value).origin === value,
+    "must be origins such as https://tools.example.com, separated by commas",
+  );
+const list = z.string().transform((value) =>
+  value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== ""),
+);
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
@@ -24,7 +39,10 @@ const settingsSchema = z.object({
   METRICGATE_MIGRATOR_DB_PASSWORD: z.string().optional(),
   METRICGATE_DATA_DIR: z.string().min(1).optional(),
   METRICGATE_CATALOG_DIR: z.string().min(1).optional(),
-  METRICGATE_TENANT: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "must be a tenant's short name, as printed by `metricgate tenant list`").optional(),
+  METRICGATE_TENANT: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "must be a tenant's short name, as printed by `metricgate tenant list`")
+    .optional(),
   METRICGATE_USER: z.string().min(1).max(200).optional(),
   METRICGATE_ALLOWED_ORIGINS: list.pipe(z.array(origin)).optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
@@ -51,8 +69,13 @@ export const PACKAGE_ROOT = join(import.meta.dirname, "..");
 export const CONFIG_FILE = "metricgate.config.json";
 
 /** Flags win over the environment, which wins over `metricgate.config.json`. Throws ConfigInvalid naming the setting. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>, directory: string, flags: Readonly<Record<string, string | undefined>> = {}): Config {
-  const given = (source: Readonly<Record<string, string | undefined>>) => Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ""));
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  directory: string,
+  flags: Readonly<Record<string, string | undefined>> = {},
+): Config {
+  const given = (source: Readonly<Record<string, string | undefined>>) =>
+    Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ""));
   const file = readConfigFile(directory);
   const parsed = settingsSchema.safeParse({ ...file, ...given(environment), ...given(flags) });
   if (!parsed.success) {

@@ -1,6 +1,7 @@
 /** Every code a client can meet (CONTRACT.md section 5), with what it means; `docs/errors.md` is made from it. */
 export const ERROR_MEANINGS = {
-  SPEC_INVALID: "What was asked cannot be answered as written; each problem says what is wrong, where, and what is allowed. Nothing was run.",
+  SPEC_INVALID:
+    "What was asked cannot be answered as written; each problem says what is wrong, where, and what is allowed. Nothing was run.",
   NOT_FOUND: "There is nothing of this name or handle for this caller: absent, expired and somebody else's are told alike.",
   UNAUTHENTICATED: "Nobody is known to be asking.",
   FORBIDDEN: "The caller is known and may not do this.",
@@ -68,9 +69,7 @@ export class AppError extends Error {
   }
 
   get audience(): Audience {
-    return this.code === "INTERNAL" || this.code === "UNAVAILABLE" || this.code === "AUDIT_UNAVAILABLE"
-      ? "operator"
-      : "caller";
+    return this.code === "INTERNAL" || this.code === "UNAVAILABLE" || this.code === "AUDIT_UNAVAILABLE" ? "operator" : "caller";
   }
 }
 

@@ -22,7 +22,9 @@ export async function migrate(config: Config): Promise<MigrateReport | undefined
 export async function importData(database: Database, order: ImportCommand, observe: Observe): Promise<ImportReport> {
   const tenant = await tenantDirectory(database).find(order.tenant);
   if (!tenant) {
-    throw new AppError("NOT_FOUND", `There is no tenant "${order.tenant}".`, { next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one." });
+    throw new AppError("NOT_FOUND", `There is no tenant "${order.tenant}".`, {
+      next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one.",
+    });
   }
   const mapping: Mapping | null = order.mappingFile === undefined ? null : parseMapping(await readFile(order.mappingFile, "utf8"));
   const source = openSource(order.format, order.path, mapping);
@@ -37,7 +39,9 @@ export async function importData(database: Database, order: ImportCommand, obser
 /** What a source throws by itself (a missing file, a file of another format) is the operator's to mend, not ours. */
 function unreadable(error: unknown): AppError | undefined {
   const isPlain = error instanceof Error && (error.constructor === Error || error.constructor === RangeError || "syscall" in error);
-  return isPlain ? new AppError("SPEC_INVALID", `${error.message}; nothing was loaded.`, { next: "Check the path, the format and the instance's name." }) : undefined;
+  return isPlain
+    ? new AppError("SPEC_INVALID", `${error.message}; nothing was loaded.`, { next: "Check the path, the format and the instance's name." })
+    : undefined;
 }
 
 /** The tenants of the demo, each with what happened to it; as much history as a first start within 3 s allows. */
@@ -74,8 +78,16 @@ export async function checkDatabase(open: () => Promise<Database>, config: Confi
     const { message, details } = error instanceof AppError ? error : new AppError("UNAVAILABLE", String(error));
     return [{ what: "database", ok: false, found: message, fix: details.next ?? "Check METRICGATE_DATABASE_URL." }];
   }
-  const found = config.databaseUrl === undefined ? `embedded, in ${config.dataDir}: for one operator's machine, not a wall between people` : "native PostgreSQL";
-  return [{ what: "database", ok: true, found }, await checkSchema(database), await checkSetConfig(database), ...(await checkTenants(database))];
+  const found =
+    config.databaseUrl === undefined
+      ? `embedded, in ${config.dataDir}: for one operator's machine, not a wall between people`
+      : "native PostgreSQL";
+  return [
+    { what: "database", ok: true, found },
+    await checkSchema(database),
+    await checkSetConfig(database),
+    ...(await checkTenants(database)),
+  ];
 }
 
 async function checkSchema(database: Database): Promise<Check> {
@@ -87,11 +99,18 @@ async function checkSchema(database: Database): Promise<Check> {
 /** The reader must not be able to change the tenant from inside a statement (the second lock). */
 async function checkSetConfig(database: Database): Promise<Check> {
   const open = await database.session("directory", async (client) => {
-    const { rows } = await client.query<{ open: boolean }>("select has_function_privilege('metricgate_reader', 'pg_catalog.set_config(text, text, boolean)', 'execute') as open");
+    const { rows } = await client.query<{ open: boolean }>(
+      "select has_function_privilege('metricgate_reader', 'pg_catalog.set_config(text, text, boolean)', 'execute') as open",
+    );
     return rows[0]?.open ?? true;
   });
   const found = open ? "set_config can be executed by the reader" : "set_config is revoked from the reader";
-  return { what: "second lock", ok: !open, found, ...(open ? { fix: "Run `metricgate migrate` once as a superuser; managed PostgreSQL may not allow it." } : {}) };
+  return {
+    what: "second lock",
+    ok: !open,
+    found,
+    ...(open ? { fix: "Run `metricgate migrate` once as a superuser; managed PostgreSQL may not allow it." } : {}),
+  };
 }
 
 async function checkTenants(database: Database): Promise<Check[]> {
@@ -106,7 +125,10 @@ async function checkTenants(database: Database): Promise<Check[]> {
 
 async function checkStatuses(database: Database, tenantId: number, slug: string): Promise<Check> {
   const unmapped = await withTenantWrite(database, tenantId, async (client) => {
-    const { rows } = await client.query<{ name: string }>("select distinct name from warehouse.status where tenant_id = $1 and category is null order by 1", [tenantId]);
+    const { rows } = await client.query<{ name: string }>(
+      "select distinct name from warehouse.status where tenant_id = $1 and category is null order by 1",
+      [tenantId],
+    );
     return rows.map((row) => row.name);
   });
   const ok = unmapped.length === 0;

@@ -104,15 +104,25 @@ async function execute(statement: Statement, { database, principal, signal, obse
 
 /** Looks up what was probably meant by filter values that the data does not have. */
 async function complete(answer: Answer, call: Call): Promise<Answer> {
-  return withNearestValues(answer, async (dimension) => (await listValues({ dimension, limit: 200 }, call)).values.map(({ value }) => value));
+  // The answer stands without the hint, so a look-up that fails takes only the hint away.
+  const known = (dimension: string) =>
+    listValues({ dimension, limit: 200 }, call).then(
+      ({ values }) => values.map(({ value }) => value),
+      () => [],
+    );
+  return withNearestValues(answer, known);
 }
 
 function readPage({ result_id: id, cursor, limit }: PageRequest, { results, principal }: Call): Result {
   const count = parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
   const stored = results.get(principal, id);
   const offset = cursor === undefined || cursor === null ? 0 : readCursor(cursor);
-  if (!stored) throw new AppError("NOT_FOUND", "There is no result with this id.", { next: "Run the spec again; results are kept for a day, or until the server restarts." });
-  if (offset === undefined || (offset > 0 && offset >= stored.answer.rows.length)) throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
+  if (!stored)
+    throw new AppError("NOT_FOUND", "There is no result with this id.", {
+      next: "Run the spec again; results are kept for a day, or until the server restarts.",
+    });
+  if (offset === undefined || (offset > 0 && offset >= stored.answer.rows.length))
+    throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
   return pageOf(id, stored, { offset, limit: count });
 }
 

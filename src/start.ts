@@ -26,10 +26,12 @@ const host: Host = {
 
 /** What a person can mend gets one line; anything else is ours, and says so. */
 function explain(error: unknown): { line: string; status: number } {
-  if (error instanceof UsageError || error instanceof ConfigInvalid || error instanceof MappingProblem) return { line: error.message, status: 2 };
+  if (error instanceof UsageError || error instanceof ConfigInvalid || error instanceof MappingProblem)
+    return { line: error.message, status: 2 };
   if (error instanceof CatalogInvalid) return { line: error.message, status: 1 };
   const system = error as NodeJS.ErrnoException;
-  if (system.code === "EADDRINUSE") return { line: "the address is already in use; is another metricgate running? --http host:port chooses another", status: 1 };
+  if (system.code === "EADDRINUSE")
+    return { line: "the address is already in use; is another metricgate running? --http host:port chooses another", status: 1 };
   if (system.code === "ENOENT" || system.code === "EACCES") return { line: system.message, status: 1 };
   return { line: explainAppError(toAppError(error)), status: 1 };
 }

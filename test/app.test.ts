@@ -35,7 +35,12 @@ describe("the embedded product with its demo", () => {
     expect(Number(data.rows[0]?.[0])).toBeGreaterThan(100);
     const tenants = await (await product.tenants()).list();
     expect(tenants.map(({ slug }) => slug)).toEqual(["acme", "demo"]);
-    const acme = testPrincipal(must(tenants.find(({ slug }) => slug === "acme"), "acme") as never);
+    const acme = testPrincipal(
+      must(
+        tenants.find(({ slug }) => slug === "acme"),
+        "acme",
+      ) as never,
+    );
     await expect(product.pipeline.page(acme, { result_id: meta.result_id })).rejects.toMatchObject({ code: "NOT_FOUND" });
     expect((await product.pipeline.run(acme, COUNT)).data.rows[0]?.[0]).not.toBe(data.rows[0]?.[0]);
   });
@@ -49,7 +54,12 @@ describe("the embedded product with its demo", () => {
 
   test("imports for a tenant that exists, and reports a status without a category", async () => {
     const order = { format: "neutral", path: FIXTURE, instance: "more" } as const;
-    const report = await product.importData({ ...order, tenant: "acme", mappingFile: join(FIXTURE, "mapping.yaml"), onProgress: () => undefined });
+    const report = await product.importData({
+      ...order,
+      tenant: "acme",
+      mappingFile: join(FIXTURE, "mapping.yaml"),
+      onProgress: () => undefined,
+    });
     expect(report.stored.issues).toBeGreaterThan(0);
     await expect(product.importData({ ...order, tenant: "nobody" })).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
@@ -79,7 +89,9 @@ test("a product that was never asked anything opens no database, and closes", as
 });
 
 test("a database that cannot be had is UNAVAILABLE, at every try anew, and a finding for doctor", async () => {
-  const product = await openProduct(configOf({ METRICGATE_DATABASE_URL: "postgres://127.0.0.1:1/none", METRICGATE_TENANT: "acme" }), { demo: true });
+  const product = await openProduct(configOf({ METRICGATE_DATABASE_URL: "postgres://127.0.0.1:1/none", METRICGATE_TENANT: "acme" }), {
+    demo: true,
+  });
   try {
     for (let attempt = 1; attempt <= 2; attempt += 1) await expect(product.identify()).rejects.toMatchObject({ code: "UNAVAILABLE" });
     expect(await product.check()).toMatchObject([{ what: "database", ok: false }]);
@@ -113,7 +125,10 @@ describe.skipIf(url === undefined)("the product on PostgreSQL", () => {
     const scratch = await createScratch(must(url, "TEST_DATABASE_URL"), false);
     const product = await openProduct(configOf({ METRICGATE_DATABASE_URL: scratch.url, METRICGATE_TENANT: "acme" }), { demo: true });
     try {
-      await expect(product.identify()).rejects.toMatchObject({ code: "UNAVAILABLE", details: { next: expect.stringContaining("metricgate migrate") } });
+      await expect(product.identify()).rejects.toMatchObject({
+        code: "UNAVAILABLE",
+        details: { next: expect.stringContaining("metricgate migrate") },
+      });
       expect((await product.migrate()).length).toBeGreaterThan(0);
       expect(await product.migrate()).toEqual([]);
       expect((await product.check()).filter(({ ok }) => !ok)).toEqual([expect.objectContaining({ what: "tenants", found: "none" })]);

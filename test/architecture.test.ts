@@ -60,7 +60,10 @@ function importsOf(file: string): Import[] {
     one.entries.flatMap((entry) => (entry.moduleRequest ? [{ from: entry.moduleRequest.value, isTypeOnly: entry.isType }] : [])),
   );
   const source = readFileSync(file, "utf8");
-  const dynamic = module.dynamicImports.map((one) => ({ from: source.slice(one.moduleRequest.start + 1, one.moduleRequest.end - 1), isTypeOnly: false }));
+  const dynamic = module.dynamicImports.map((one) => ({
+    from: source.slice(one.moduleRequest.start + 1, one.moduleRequest.end - 1),
+    isTypeOnly: false,
+  }));
   return [...imported, ...reexported, ...dynamic];
 }
 
@@ -84,16 +87,24 @@ describe.each(files)("src/%s", (file) => {
   });
 
   test("imports only what its folder may", () => {
-    const offences = imports.filter((one) => one.from.startsWith(".")).flatMap((one) => {
-      const target = placeOf(relative(SRC, join(SRC, dirname(file), one.from)));
-      return isAllowed(place, target, one) ? [] : [`${one.isTypeOnly ? "type of " : ""}${target}`];
-    });
+    const offences = imports
+      .filter((one) => one.from.startsWith("."))
+      .flatMap((one) => {
+        const target = placeOf(relative(SRC, join(SRC, dirname(file), one.from)));
+        return isAllowed(place, target, one) ? [] : [`${one.isTypeOnly ? "type of " : ""}${target}`];
+      });
     expect(offences).toEqual([]);
   });
 
   test("names only packages its folder may", () => {
     const offences = imports.filter(({ from, isTypeOnly }) => {
-      const owners = PACKAGES[from.split("/").slice(0, from.startsWith("@") ? 2 : 1).join("/")];
+      const owners =
+        PACKAGES[
+          from
+            .split("/")
+            .slice(0, from.startsWith("@") ? 2 : 1)
+            .join("/")
+        ];
       // A type of pg says nothing at run time; the writing helpers of ingest need the client's.
       return owners !== undefined && !owners.includes(place) && !isTypeOnly;
     });

@@ -8,7 +8,8 @@ import { CONFIG_FILE, ConfigInvalid, PACKAGE_ROOT, packageVersion, readConfig } 
 function directoryWith(settings?: unknown): string {
   const directory = mkdtempSync(join(tmpdir(), "metricgate-config-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  if (settings !== undefined) writeFileSync(join(directory, CONFIG_FILE), typeof settings === "string" ? settings : JSON.stringify(settings));
+  if (settings !== undefined)
+    writeFileSync(join(directory, CONFIG_FILE), typeof settings === "string" ? settings : JSON.stringify(settings));
   return directory;
 }
 
@@ -26,8 +27,13 @@ function refusal(environment: Record<string, string>, directory = directoryWith(
 
 test("nothing set: the embedded database, the demo tenant, the shipped catalog", () => {
   expect(readConfig({}, directoryWith())).toEqual({
-    databasePasswords: {}, dataDir: join(homedir(), ".local", "share", "metricgate"), catalogDir: join(PACKAGE_ROOT, "catalog"),
-    tenant: "demo", user: "local", allowedOrigins: [], logLevel: "warn",
+    databasePasswords: {},
+    dataDir: join(homedir(), ".local", "share", "metricgate"),
+    catalogDir: join(PACKAGE_ROOT, "catalog"),
+    tenant: "demo",
+    user: "local",
+    allowedOrigins: [],
+    logLevel: "warn",
   });
   expect(readConfig({ XDG_DATA_HOME: "/var/data" }, directoryWith()).dataDir).toBe("/var/data/metricgate");
 });
@@ -41,25 +47,52 @@ test("with a server's database no tenant is assumed", () => {
 test("flags win over the environment, which wins over the file; empty is as not set", () => {
   const directory = directoryWith({ METRICGATE_TENANT: "file", METRICGATE_USER: "file", METRICGATE_LOG_LEVEL: "debug" });
   const environment = { METRICGATE_TENANT: "environment", METRICGATE_USER: "environment", METRICGATE_LOG_LEVEL: "" };
-  expect(readConfig(environment, directory, { METRICGATE_TENANT: "flag", METRICGATE_USER: undefined })).toMatchObject({ tenant: "flag", user: "environment", logLevel: "debug" });
+  expect(readConfig(environment, directory, { METRICGATE_TENANT: "flag", METRICGATE_USER: undefined })).toMatchObject({
+    tenant: "flag",
+    user: "environment",
+    logLevel: "debug",
+  });
   expect(readConfig(environment, directory, { METRICGATE_TENANT: "" })).toMatchObject({ tenant: "environment" });
 });
 
 test("every setting arrives", () => {
-  const config = readConfig({
-    METRICGATE_DATABASE_URL: "postgresql://db/x", METRICGATE_API_DB_PASSWORD: "a", METRICGATE_INGEST_DB_PASSWORD: "i", METRICGATE_DIRECTORY_DB_PASSWORD: "d",
-    METRICGATE_MIGRATOR_DB_PASSWORD: "m", METRICGATE_DATA_DIR: "/data", METRICGATE_CATALOG_DIR: "/catalog", METRICGATE_TENANT: "acme", METRICGATE_USER: "ada",
-    METRICGATE_ALLOWED_ORIGINS: "https://a.example, http://b.example:8080,", METRICGATE_LOG_LEVEL: "trace",
-  }, directoryWith());
+  const config = readConfig(
+    {
+      METRICGATE_DATABASE_URL: "postgresql://db/x",
+      METRICGATE_API_DB_PASSWORD: "a",
+      METRICGATE_INGEST_DB_PASSWORD: "i",
+      METRICGATE_DIRECTORY_DB_PASSWORD: "d",
+      METRICGATE_MIGRATOR_DB_PASSWORD: "m",
+      METRICGATE_DATA_DIR: "/data",
+      METRICGATE_CATALOG_DIR: "/catalog",
+      METRICGATE_TENANT: "acme",
+      METRICGATE_USER: "ada",
+      METRICGATE_ALLOWED_ORIGINS: "https://a.example, http://b.example:8080,",
+      METRICGATE_LOG_LEVEL: "trace",
+    },
+    directoryWith(),
+  );
   expect(config).toEqual({
-    databaseUrl: "postgresql://db/x", databasePasswords: { api: "a", ingest: "i", directory: "d", migrator: "m" }, dataDir: "/data", catalogDir: "/catalog",
-    tenant: "acme", user: "ada", allowedOrigins: ["https://a.example", "http://b.example:8080"], logLevel: "trace",
+    databaseUrl: "postgresql://db/x",
+    databasePasswords: { api: "a", ingest: "i", directory: "d", migrator: "m" },
+    dataDir: "/data",
+    catalogDir: "/catalog",
+    tenant: "acme",
+    user: "ada",
+    allowedOrigins: ["https://a.example", "http://b.example:8080"],
+    logLevel: "trace",
   });
 });
 
 test.each([
-  ["METRICGATE_DATABASE_URL", "mysql://root:hunter2@db/x"], ["METRICGATE_DATABASE_URL", "db"], ["METRICGATE_TENANT", "Acme Inc"], ["METRICGATE_TENANT", "../x"],
-  ["METRICGATE_USER", "x".repeat(201)], ["METRICGATE_ALLOWED_ORIGINS", "https://a.example/path"], ["METRICGATE_ALLOWED_ORIGINS", "*"], ["METRICGATE_LOG_LEVEL", "loud"],
+  ["METRICGATE_DATABASE_URL", "mysql://root:hunter2@db/x"],
+  ["METRICGATE_DATABASE_URL", "db"],
+  ["METRICGATE_TENANT", "Acme Inc"],
+  ["METRICGATE_TENANT", "../x"],
+  ["METRICGATE_USER", "x".repeat(201)],
+  ["METRICGATE_ALLOWED_ORIGINS", "https://a.example/path"],
+  ["METRICGATE_ALLOWED_ORIGINS", "*"],
+  ["METRICGATE_LOG_LEVEL", "loud"],
 ])("%s=%s is refused in one line that names the setting and repeats no secret", (name, value) => {
   const message = refusal({ [name]: value });
   expect(message.startsWith(`${name}: `)).toBe(true);
@@ -67,8 +100,11 @@ test.each([
 });
 
 test.each([
-  ["no JSON", "{", "is not JSON"], ["a list", [], "must be an object of texts"], ["a number for a text", { METRICGATE_TENANT: 1 }, "must be an object of texts"],
-  ["an unknown setting", { METRICGATE_TENNANT: "acme" }, 'there is no setting "METRICGATE_TENNANT"'], ["a name of every object", '{"constructor": "x"}', 'there is no setting "constructor"'],
+  ["no JSON", "{", "is not JSON"],
+  ["a list", [], "must be an object of texts"],
+  ["a number for a text", { METRICGATE_TENANT: 1 }, "must be an object of texts"],
+  ["an unknown setting", { METRICGATE_TENNANT: "acme" }, 'there is no setting "METRICGATE_TENNANT"'],
+  ["a name of every object", '{"constructor": "x"}', 'there is no setting "constructor"'],
 ])("a settings file with %s is refused", (_what, settings, message) => {
   expect(refusal({}, directoryWith(settings))).toContain(`${CONFIG_FILE}: ${message}`);
 });

@@ -28,7 +28,11 @@ const NOW = new Date();
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 const SPECS = {
   small: { measures: [{ name: "issues_created" }, { name: "bug_ratio" }], dimensions: ["issue_type"], time: { range: "last_14_days" } },
-  big: { measures: [{ name: "issues_created" }, { name: "lead_time", agg: "p85" }, { name: "bug_ratio" }], dimensions: ["issue_type"], time: { grain: "month", range: "all" } },
+  big: {
+    measures: [{ name: "issues_created" }, { name: "lead_time", agg: "p85" }, { name: "bug_ratio" }],
+    dimensions: ["issue_type"],
+    time: { grain: "month", range: "all" },
+  },
 };
 
 const median = (values: readonly number[]): number => must(values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)], "a value");
@@ -39,7 +43,11 @@ const database = openNative({ url: scratch.url, observe: () => undefined });
 let issues = 0;
 for (const slug of ["one", "two"]) {
   const { id } = await tenantDirectory(database).create({ slug, name: slug, timezone: "UTC", weekStart: 1 });
-  const report = await importInto(database, { id }, { instanceId: "inst1", source: demoSource({ story: DEMO_STORY, now: NOW, scale: 21, seed: slug }) });
+  const report = await importInto(
+    database,
+    { id },
+    { instanceId: "inst1", source: demoSource({ story: DEMO_STORY, now: NOW, scale: 21, seed: slug }) },
+  );
   issues = report.stored.issues;
 }
 await database.close();
@@ -93,7 +101,9 @@ for (const [name, spec] of Object.entries(SPECS) as ["small" | "big", unknown][]
   const medians = new Map([...times].map(([way, values]) => [way, median(values)]));
   const base = must(medians.get("raw"), "raw");
   for (const [way, value] of medians) {
-    say(`${name.padEnd(6)} ${way.padEnd(26)} ${value.toFixed(2).padStart(8)}${way === "raw" || way.startsWith("validate") ? "" : `   raw ${value >= base ? "+" : "−"} ${Math.abs(value - base).toFixed(2)}, × ${(value / base).toFixed(2)}`}`);
+    say(
+      `${name.padEnd(6)} ${way.padEnd(26)} ${value.toFixed(2).padStart(8)}${way === "raw" || way.startsWith("validate") ? "" : `   raw ${value >= base ? "+" : "−"} ${Math.abs(value - base).toFixed(2)}, × ${(value / base).toFixed(2)}`}`,
+    );
   }
 }
 await stdio.close();

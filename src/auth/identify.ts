@@ -25,13 +25,20 @@ function toTenant({ id, slug, timezone, weekStart }: TenantRecord): Tenant {
  * Who acts where nobody logs in: the tenant and user of the process's own settings. For stdio, the command line and loopback.
  * Throws UNAUTHENTICATED when no tenant is set or it does not exist.
  */
-export async function identifyLocal({ tenant: slug, user }: { readonly tenant?: string; readonly user: string }, find: FindTenant): Promise<Principal> {
+export async function identifyLocal(
+  { tenant: slug, user }: { readonly tenant?: string; readonly user: string },
+  find: FindTenant,
+): Promise<Principal> {
   if (slug === undefined) {
-    throw new AppError("UNAUTHENTICATED", "No tenant is set for this process.", { next: "Set METRICGATE_TENANT; `metricgate tenant list` names the tenants." });
+    throw new AppError("UNAUTHENTICATED", "No tenant is set for this process.", {
+      next: "Set METRICGATE_TENANT; `metricgate tenant list` names the tenants.",
+    });
   }
   const record = await find(slug);
   if (!record) {
-    throw new AppError("UNAUTHENTICATED", `There is no tenant "${slug}".`, { next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one." });
+    throw new AppError("UNAUTHENTICATED", `There is no tenant "${slug}".`, {
+      next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one.",
+    });
   }
   return { tenant: toTenant(record), user };
 }

@@ -24,25 +24,48 @@ interface Entry<T> {
  * Keeps results in this process, the oldest leaving first when `maxBytes` is reached, a tenant's own first so that one tenant
  * cannot push out another's beyond its share. They end with the process.
  */
-export function memoryResultStore<T>({ maxBytes, maxTenantBytes, nowMs = Date.now }: { maxBytes: number; maxTenantBytes: number; nowMs?: () => number }): ResultStore<T> {
+export function memoryResultStore<T>({
+  maxBytes,
+  maxTenantBytes,
+  nowMs = Date.now,
+}: {
+  maxBytes: number;
+  maxTenantBytes: number;
+  nowMs?: () => number;
+}): ResultStore<T> {
   const entries = new Map<string, Entry<T>>();
-  const held = (tenantId?: number): number => {
-    let bytes = 0;
-    for (const entry of entries.values()) if (tenantId === undefined || entry.tenantId === tenantId) bytes += entry.bytes;
-    return bytes;
+  const heldOf = new Map<number, number>();
+  let heldBytes = 0;
+  const account = (tenantId: number, bytes: number): void => {
+    heldBytes += bytes;
+    const own = (heldOf.get(tenantId) ?? 0) + bytes;
+    if (own === 0) heldOf.delete(tenantId);
+    else heldOf.set(tenantId, own);
   };
-  const dropOldest = (keep: (entry: Entry<T>) => boolean): boolean => {
-    for (const [id, entry] of entries) if (!keep(entry)) return entries.delete(id);
-    return false;
+  const drop = (id: string, { tenantId, bytes }: Entry<T>): void => {
+    entries.delete(id);
+    account(tenantId, -bytes);
+  };
+  /** Entries stand in the order in which they were put, and so in that in which they expire. */
+  const dropWhile = (isDue: (entry: Entry<T>) => boolean, isMatch: (entry: Entry<T>) => boolean = () => true): void => {
+    for (const [id, entry] of entries) {
+      if (!isMatch(entry)) continue;
+      if (!isDue(entry)) return;
+      drop(id, entry);
+    }
   };
   return {
     put({ tenant, user }, value, bytes) {
       const now = nowMs();
-      for (const [id, entry] of entries) if (entry.expiresAtMs <= now) entries.delete(id);
-      while (held(tenant.id) + bytes > maxTenantBytes && dropOldest((entry) => entry.tenantId !== tenant.id));
-      while (held() + bytes > maxBytes && dropOldest(() => false));
+      dropWhile((entry) => entry.expiresAtMs <= now);
+      dropWhile(
+        () => (heldOf.get(tenant.id) ?? 0) + bytes > maxTenantBytes,
+        (entry) => entry.tenantId === tenant.id,
+      );
+      dropWhile(() => heldBytes + bytes > maxBytes);
       const id = `res_${randomBytes(16).toString("base64url")}`;
       entries.set(id, { tenantId: tenant.id, user, value, bytes, expiresAtMs: now + RESULT_LIFETIME_MS });
+      account(tenant.id, bytes);
       return id;
     },
     get({ tenant, user }, id) {

@@ -11,11 +11,17 @@ export async function catalogCheck(host: Host, directory: string, { record }: { 
   for (const version of added) host.write(`recorded ${version}\n`);
   const catalog = await loadCatalog(directory);
   const cases = [...catalog.metrics.values()].reduce((sum, metric) => sum + metric.definition.tests.length, 0);
-  host.write(`${catalog.name} ${catalog.version}: ${catalog.metrics.size} metrics with ${cases} test cases, ${catalog.dimensions.size} dimensions and fields; consistent.\n`);
+  host.write(
+    `${catalog.name} ${catalog.version}: ${catalog.metrics.size} metrics with ${cases} test cases, ${catalog.dimensions.size} dimensions and fields; consistent.\n`,
+  );
 }
 
 /** Writes the catalog as Markdown, or says whether the file is what it would write. */
-export async function catalogDocsCommand(host: Host, directory: string, { output, check }: { readonly output?: string; readonly check: boolean }): Promise<boolean> {
+export async function catalogDocsCommand(
+  host: Host,
+  directory: string,
+  { output, check }: { readonly output?: string; readonly check: boolean },
+): Promise<boolean> {
   const text = catalogDocs(await loadCatalog(directory));
   if (output === undefined) {
     host.write(text);

@@ -17,7 +17,8 @@ export async function doctor(host: Host, flags: Flags): Promise<boolean> {
   try {
     host.write(`ok    catalog: ${product.catalog.name} ${product.catalog.version}, ${product.catalog.metrics.size} metrics, consistent\n`);
     const checks = await product.check();
-    for (const { what, ok, found, fix } of checks) host.write(`${ok ? "ok   " : "FAIL "} ${what}: ${found}${fix === undefined ? "" : `\n      fix: ${fix}`}\n`);
+    for (const { what, ok, found, fix } of checks)
+      host.write(`${ok ? "ok   " : "FAIL "} ${what}: ${found}${fix === undefined ? "" : `\n      fix: ${fix}`}\n`);
     return checks.every((check) => check.ok);
   } finally {
     await product.close();

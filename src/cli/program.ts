@@ -79,10 +79,20 @@ function addData(root: Command, host: Host): void {
     .option("--mapping <file>", "your view of statuses, bug types and escape labels (YAML or JSON)")
     .action((format: ImportFormat, path: string, options: Common & { tenant: string; instance: string; mapping?: string }) => {
       const { tenant, instance, mapping } = options;
-      return importCommand(host, flagsOf(options), { format, path, tenant, instance, ...(mapping === undefined ? {} : { mappingFile: mapping }) });
+      return importCommand(host, flagsOf(options), {
+        format,
+        path,
+        tenant,
+        instance,
+        ...(mapping === undefined ? {} : { mappingFile: mapping }),
+      });
     });
-  command(root, "migrate", "bring the database's schema up to this release").action((options: Common) => migrateCommand(host, flagsOf(options)));
-  command(root, "doctor", "check everything; says how to mend what is not well").action(async (options: Common) => failUnless(await doctor(host, flagsOf(options))));
+  command(root, "migrate", "bring the database's schema up to this release").action((options: Common) =>
+    migrateCommand(host, flagsOf(options)),
+  );
+  command(root, "doctor", "check everything; says how to mend what is not well").action(async (options: Common) =>
+    failUnless(await doctor(host, flagsOf(options))),
+  );
   const tenant = root.command("tenant").description("make and list tenants");
   command(tenant, "create", "make a tenant")
     .argument("<name>", "short name: a-z, 0-9, - and _")
@@ -102,7 +112,9 @@ function addCatalog(root: Command, host: Host): void {
   command(catalog, "docs", "write the catalog as Markdown")
     .option("--output <file>", "file to write instead of standard output")
     .option("--check", "only say whether the file is fresh", false)
-    .action(async (options: Common & { output?: string; check: boolean }) => failUnless(await catalogDocsCommand(host, directory(options), options)));
+    .action(async (options: Common & { output?: string; check: boolean }) =>
+      failUnless(await catalogDocsCommand(host, directory(options), options)),
+    );
   command(catalog, "diff", "say what changed between two catalogs, breaking or not")
     .argument("<before>", "folder of the older catalog")
     .argument("<after>", "folder of the newer catalog")

@@ -54,7 +54,10 @@ function render(result: Result, { format }: QueryOptions): string {
   }
   if (format === "table") return resultTable(result);
   const { columns, rows, totals } = result.data;
-  return safeCsv(columns.map((column) => column.name), totals ? [...rows, totals] : rows);
+  return safeCsv(
+    columns.map((column) => column.name),
+    totals ? [...rows, totals] : rows,
+  );
 }
 
 function notes({ meta }: Result): string {

@@ -7,7 +7,9 @@ const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 /** `8765`, `host`, `host:8765` or `[::1]:8765`. Throws UsageError. */
 export function parseAddress(text: string | undefined): { host: string; port: number } {
   if (text === undefined || text === "") return { host: DEFAULT_HOST, port: DEFAULT_PORT };
-  const found = /^(?:(?<port>\d{1,5})|(?:\[(?<v6>[0-9a-f:]+)\]|(?<host>(?!\d+(?::|$))[^:[\]\s]+))(?::(?<of>\d{1,5}))?)$/i.exec(text)?.groups;
+  const found = /^(?:(?<port>\d{1,5})|(?:\[(?<v6>[0-9a-f:]+)\]|(?<host>(?!\d+(?::|$))[^:[\]\s]+))(?::(?<of>\d{1,5}))?)$/i.exec(
+    text,
+  )?.groups;
   const port = Number(found?.["port"] ?? found?.["of"] ?? DEFAULT_PORT);
   if (!found || port > 65_535) throw new UsageError(`--http takes host:port, as in 127.0.0.1:8765; not ${JSON.stringify(text)}`);
   return { host: found["v6"] ?? found["host"] ?? DEFAULT_HOST, port };
@@ -17,7 +19,9 @@ export function parseAddress(text: string | undefined): { host: string; port: nu
 export async function serve(host: Host, flags: Flags, { http }: { readonly http?: string | boolean }): Promise<void> {
   const address = http === undefined || http === false ? undefined : parseAddress(http === true ? undefined : http);
   if (address && !LOOPBACK.has(address.host)) {
-    throw new UsageError(`this release has no log-in, so it listens on this machine only; ${address.host} would be open to others. Use 127.0.0.1.`);
+    throw new UsageError(
+      `this release has no log-in, so it listens on this machine only; ${address.host} would be open to others. Use 127.0.0.1.`,
+    );
   }
   const product = await host.open(flags, { demo: true, metrics: address !== undefined });
   try {

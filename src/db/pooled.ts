@@ -80,11 +80,7 @@ type ExtendedConfig = QueryArrayConfig & { readonly queryMode: "extended" };
 async function pipelined(client: PoolClient, request: ReadRequest): Promise<Rows> {
   const { text, values } = request.statement;
   const statement: ExtendedConfig = { text, values: [...values], rowMode: "array", queryMode: "extended" };
-  const settled = await Promise.allSettled([
-    client.query(request.prologue),
-    client.query<unknown[]>(statement),
-    client.query("COMMIT"),
-  ]);
+  const settled = await Promise.allSettled([client.query(request.prologue), client.query<unknown[]>(statement), client.query("COMMIT")]);
   // The first failure is the cause; what follows it only says that the transaction is aborted.
   for (const one of settled) if (one.status === "rejected") throw one.reason;
   const result = (settled[1] as PromiseFulfilledResult<QueryArrayResult<unknown[]>>).value;

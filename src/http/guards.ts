@@ -17,14 +17,20 @@ const WILDCARDS = new Set(["0.0.0.0", "::", "[::]", ""]);
  * is not allowed. Programs send no Origin and pass.
  */
 export function hostAndOriginGuard({ host, allowedOrigins, observe }: GuardOptions): MiddlewareHandler {
-  const hostnames = [...localhostAllowedHostnames(), ...(WILDCARDS.has(host) ? [] : [bracketed(host)]), ...allowedOrigins.map((origin) => new URL(origin).hostname)];
+  const hostnames = [
+    ...localhostAllowedHostnames(),
+    ...(WILDCARDS.has(host) ? [] : [bracketed(host)]),
+    ...allowedOrigins.map((origin) => new URL(origin).hostname),
+  ];
   const originAllowed = originCheck(allowedOrigins);
   return async (context, next) => {
     const hostCheck = validateHostHeader(context.req.header("host"), hostnames);
     const origin = context.req.header("origin");
     if (hostCheck.ok && (origin === undefined || originAllowed(origin))) return next();
     observe({ kind: "request_refused", reason: hostCheck.ok ? "origin" : "host", status: 403 });
-    const message = hostCheck.ok ? "This Origin is not allowed; see METRICGATE_ALLOWED_ORIGINS." : "This Host is not allowed; see METRICGATE_ALLOWED_ORIGINS.";
+    const message = hostCheck.ok
+      ? "This Origin is not allowed; see METRICGATE_ALLOWED_ORIGINS."
+      : "This Host is not allowed; see METRICGATE_ALLOWED_ORIGINS.";
     return context.json({ jsonrpc: "2.0", error: { code: -32_000, message }, id: null }, 403);
   };
 }

@@ -45,7 +45,10 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
       const session = kept.sessions.get(id);
       if (session === undefined || !samePrincipal(session.principal, principal)) return null;
       kept.touch(id, session);
-      return session.transport.handleRequest(request, { ...(body === undefined ? {} : { parsedBody: body }), authInfo: authInfoOf(principal) });
+      return session.transport.handleRequest(request, {
+        ...(body === undefined ? {} : { parsedBody: body }),
+        authInfo: authInfoOf(principal),
+      });
     },
     open: async (request, body, principal) => {
       const server = factory({ era: "legacy" });
@@ -86,10 +89,13 @@ function keptSessions(connections: Connections, options: SessionOptions): KeptSe
     connections.forget(session.server);
     await session.server.close();
   };
-  const sweep = setInterval(() => {
-    const oldest = Date.now() - options.idleMs;
-    for (const [id, session] of sessions) if (session.usedAtMs < oldest) void end(id);
-  }, Math.min(options.idleMs, 60_000));
+  const sweep = setInterval(
+    () => {
+      const oldest = Date.now() - options.idleMs;
+      for (const [id, session] of sessions) if (session.usedAtMs < oldest) void end(id);
+    },
+    Math.min(options.idleMs, 60_000),
+  );
   sweep.unref();
   return {
     sessions,

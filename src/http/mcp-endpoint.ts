@@ -47,8 +47,12 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
       if (caller instanceof AppError) return handler.fetch(body.request, body.parsed === undefined ? {} : { parsedBody: body.parsed });
       const inSession = sessions.handle(body.request, body.parsed, caller);
       if (inSession !== null) return inSession;
-      if (isInitializeRequest(body.parsed) && (await isLegacyRequest(body.request, body.parsed))) return sessions.open(body.request, body.parsed, caller);
-      return handler.fetch(body.request, { authInfo: authInfoOf(caller), ...(body.parsed === undefined ? {} : { parsedBody: body.parsed }) });
+      if (isInitializeRequest(body.parsed) && (await isLegacyRequest(body.request, body.parsed)))
+        return sessions.open(body.request, body.parsed, caller);
+      return handler.fetch(body.request, {
+        authInfo: authInfoOf(caller),
+        ...(body.parsed === undefined ? {} : { parsedBody: body.parsed }),
+      });
     },
     toolsChanged: () => both((to) => to.toolsChanged()),
     promptsChanged: () => both((to) => to.promptsChanged()),

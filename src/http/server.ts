@@ -68,7 +68,10 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   const { toolsChanged, promptsChanged, resourcesChanged, resourceUpdated } = endpoint;
   return {
     url: `http://${shownHost(host)}:${(server.address() as AddressInfo).port}/mcp`,
-    toolsChanged, promptsChanged, resourcesChanged, resourceUpdated,
+    toolsChanged,
+    promptsChanged,
+    resourcesChanged,
+    resourceUpdated,
     close: () => close(server, endpoint),
   };
 }
@@ -80,19 +83,33 @@ function routes(options: HttpOptions, endpoint: McpEndpoint): Hono {
   // Before the guard: an orchestrator asks by address.
   app.route("/health", healthRoutes(options));
   app.use(hostAndOriginGuard({ host: options.host, allowedOrigins, observe: mcp.observe }));
-  app.use(cors({
-    origin: (origin) => (originAllowed(origin) ? origin : null),
-    allowMethods: ["GET", "POST", "DELETE"],
-    allowHeaders: ["content-type", "authorization", "mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id"],
-    exposeHeaders: ["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
-    maxAge: 600,
-  }));
-  app.all("/mcp", bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => {
-    mcp.observe({ kind: "request_refused", reason: "size", status: 413 });
-    return context.json({ jsonrpc: "2.0", error: { code: -32_000, message: `A request may have at most ${MAX_BODY_BYTES} bytes.` }, id: null }, 413);
-  } }), (context) => endpoint.respond(context.req.raw));
+  app.use(
+    cors({
+      origin: (origin) => (originAllowed(origin) ? origin : null),
+      allowMethods: ["GET", "POST", "DELETE"],
+      allowHeaders: ["content-type", "authorization", "mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id"],
+      exposeHeaders: ["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
+      maxAge: 600,
+    }),
+  );
+  app.all(
+    "/mcp",
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (context) => {
+        mcp.observe({ kind: "request_refused", reason: "size", status: 413 });
+        return context.json(
+          { jsonrpc: "2.0", error: { code: -32_000, message: `A request may have at most ${MAX_BODY_BYTES} bytes.` }, id: null },
+          413,
+        );
+      },
+    }),
+    (context) => endpoint.respond(context.req.raw),
+  );
   app.get("/metrics", metricsRoute(options));
-  app.notFound((context) => context.json(errorEnvelope(new AppError("NOT_FOUND", "There is nothing here.", { next: "MCP clients connect to /mcp." })), 404));
+  app.notFound((context) =>
+    context.json(errorEnvelope(new AppError("NOT_FOUND", "There is nothing here.", { next: "MCP clients connect to /mcp." })), 404),
+  );
   app.onError((thrown) => {
     const error = toAppError(thrown);
     if (error.code === "INTERNAL") mcp.observe({ kind: "unexpected_error", where: "http", error: thrown });

@@ -34,9 +34,10 @@ export function connections(onError: (error: unknown) => void): Connections {
     toolsChanged: () => each((server) => server.sendToolListChanged()),
     promptsChanged: () => each((server) => server.sendPromptListChanged()),
     resourcesChanged: () => each((server) => server.sendResourceListChanged()),
-    resourceUpdated: (uri) => each((server) => {
-      if (wants(server, uri)) server.server.sendResourceUpdated({ uri }).catch(onError);
-    }),
+    resourceUpdated: (uri) =>
+      each((server) => {
+        if (wants(server, uri)) server.server.sendResourceUpdated({ uri }).catch(onError);
+      }),
   };
 }
 

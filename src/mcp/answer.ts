@@ -45,7 +45,8 @@ export function errorText(error: AppError): string {
 function problemLine(problem: Problem): string {
   const path = problem.path === "" ? "" : ` (${visible(problem.path)})`;
   const message = visible(problem.message).replace(/[.\s]+$/, "");
-  const allowed = problem.allowed === undefined || problem.allowed.length === 0 ? "" : ` Allowed: ${problem.allowed.map(visible).join(", ")}.`;
+  const allowed =
+    problem.allowed === undefined || problem.allowed.length === 0 ? "" : ` Allowed: ${problem.allowed.map(visible).join(", ")}.`;
   const suggestion = problem.suggestion === undefined ? "" : ` Did you mean ${visible(problem.suggestion)}?`;
   return `- ${problem.code}: ${message}${path}.${allowed}${suggestion}`;
 }

@@ -16,8 +16,12 @@ const STAGES: readonly Stage[] = ["parse", "plan", "compile", "execute", "shape"
 
 /** Failures that a person watching the connection should hear of; a mistaken spec is not one. */
 const LOGGED: ReadonlyMap<ErrorCode, "error" | "warning"> = new Map([
-  ["INTERNAL", "error"], ["UNAVAILABLE", "error"], ["AUDIT_UNAVAILABLE", "error"],
-  ["TIMEOUT", "warning"], ["BUSY", "warning"], ["RATE_LIMITED", "warning"],
+  ["INTERNAL", "error"],
+  ["UNAVAILABLE", "error"],
+  ["AUDIT_UNAVAILABLE", "error"],
+  ["TIMEOUT", "warning"],
+  ["BUSY", "warning"],
+  ["RATE_LIMITED", "warning"],
 ]);
 
 /** One tool call from the protocol to its answer: identified, followed, observed. Never throws. */

@@ -38,7 +38,11 @@ function resourceSource(uri: string, argument: string): Source {
 async function complete(source: Source, typed: string, context: ServerContext, parts: McpParts): Promise<CompleteResult> {
   if (source === undefined) return { completion: { values: [], total: 0, hasMore: false } };
   if (source === "metrics") return offered([...parts.pipeline.catalog.metrics.keys()], typed);
-  if (source === "dimensions") return offered([...parts.pipeline.catalog.dimensions.values()].filter((dimension) => !dimension.filter_only).map((dimension) => dimension.name), typed);
+  if (source === "dimensions")
+    return offered(
+      [...parts.pipeline.catalog.dimensions.values()].filter((dimension) => !dimension.filter_only).map((dimension) => dimension.name),
+      typed,
+    );
   try {
     return await asAppError(parts, "completion/complete", async () => {
       const principal = await principalOf(context, parts);

@@ -56,7 +56,10 @@ export function defineTool<T>(tool: ToolParts<T>): Tool {
     if (findings.length > 0) throw new Error(`tool ${name}: ${findings.join("; ")}`);
   }
   return {
-    name, title, description, annotations,
+    name,
+    title,
+    description,
+    annotations,
     inputSchema: input.published,
     outputSchema: output,
     handle: async (raw, call) => handle(input.parse(raw), call),

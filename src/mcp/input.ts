@@ -24,7 +24,9 @@ export function withoutNulls(value: unknown): unknown {
 function problemsOf(issue: z.core.$ZodIssue, known: readonly string[]): readonly Problem[] {
   const path = pathText(issue.path);
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => problem("SPEC_INVALID", { path: key, message: "there is no such argument", allowed: known, wrote: key }));
+    return issue.keys.map((key) =>
+      problem("SPEC_INVALID", { path: key, message: "there is no such argument", allowed: known, wrote: key }),
+    );
   }
   if (issue.code === "invalid_value") {
     return [problem("BAD_VALUE", { path, message: "this is not one of the allowed values", allowed: issue.values.map(String) })];

@@ -2,8 +2,18 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** What every LLM client takes (see docs/adr): all else in a published schema is refused at start. */
 const PORTABLE_KEYWORDS = new Set([
-  "type", "properties", "required", "items", "enum", "description", "additionalProperties",
-  "minimum", "maximum", "minItems", "maxItems", "default",
+  "type",
+  "properties",
+  "required",
+  "items",
+  "enum",
+  "description",
+  "additionalProperties",
+  "minimum",
+  "maximum",
+  "minItems",
+  "maxItems",
+  "default",
 ]);
 const PORTABLE_TYPES = new Set(["object", "array", "string", "number", "integer", "boolean"]);
 const MAX_DEPTH = 6;

@@ -60,7 +60,9 @@ export function metricDocument(metric: Metric, catalog: Catalog): Readonly<Recor
     empty_bucket: definition.gap,
     direction: definition.direction,
     ...("dependencies" in definition ? { dependencies: definition.dependencies } : {}),
-    ...("components" in definition ? { components: definition.components.map(({ name, title, weight }) => ({ name, title, weight })) } : {}),
+    ...("components" in definition
+      ? { components: definition.components.map(({ name, title, weight }) => ({ name, title, weight })) }
+      : {}),
     owner: definition.owner,
     deprecation: definition.deprecation,
   };

@@ -45,7 +45,8 @@ export function parsePrompt(source: string, file: string): PromptDefinition {
   const parts = /^---\r?\n([\s\S]*?)\r?\n---\r?\n([\s\S]*)$/.exec(source);
   if (parts?.[1] === undefined || parts[2] === undefined) throw new Error(`prompts/${file}: begins with no front matter between --- lines`);
   const parsed = frontMatterSchema.safeParse(readYaml(parts[1], file));
-  if (!parsed.success) throw new Error(`prompts/${file}: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`);
+  if (!parsed.success)
+    throw new Error(`prompts/${file}: ${parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ")}`);
   const body = parts[2].trim();
   const declared = new Set(parsed.data.arguments.map((argument) => argument.name));
   const used = new Set([...body.matchAll(/\{\{(\w+)\}\}/g)].map((match) => match[1] ?? ""));

@@ -19,7 +19,10 @@ export function readyPrompts(prompts: readonly PromptDefinition[], catalog: Cata
   return prompts.map((definition) => {
     for (const { name, completes } of definition.arguments) {
       const known = completes === undefined || completes === "metrics" || completes === "dimensions" || catalog.dimensions.has(completes);
-      if (!known) throw new Error(`prompt ${definition.name}: argument ${name} completes from ${completes}, which is neither metrics, dimensions nor a dimension`);
+      if (!known)
+        throw new Error(
+          `prompt ${definition.name}: argument ${name} completes from ${completes}, which is neither metrics, dimensions nor a dimension`,
+        );
     }
     return { definition, arguments: argumentsSchema(definition) };
   });
@@ -47,7 +50,8 @@ function argumentsSchema(definition: PromptDefinition): PublishedSchema {
 function filled(definition: PromptDefinition, input: Readonly<Record<string, unknown>>): string {
   const known = definition.arguments.map((argument) => argument.name);
   const unknown = Object.keys(input).filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw invalid(`prompt ${definition.name} has no argument ${unknown.join(", ")}; it has: ${known.join(", ") || "none"}`);
+  if (unknown.length > 0)
+    throw invalid(`prompt ${definition.name} has no argument ${unknown.join(", ")}; it has: ${known.join(", ") || "none"}`);
   const values = new Map(definition.arguments.map((argument) => [argument.name, valueOf(definition, argument, input[argument.name])]));
   return definition.body.replace(/\{\{(\w+)\}\}/g, (_, name: string) => values.get(name) ?? "");
 }

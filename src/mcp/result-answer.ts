@@ -25,10 +25,14 @@ function resultText(result: Result): string {
       ...provenance(meta),
     ].join("\n");
   }
-  return [untrusted(tableLines(result)), pagingLine(result), ...provenance(meta), ...timing(result)].filter((line) => line !== "").join("\n");
+  return [untrusted(tableLines(result)), pagingLine(result), ...provenance(meta), ...timing(result)]
+    .filter((line) => line !== "")
+    .join("\n");
 
   function timing({ data: { cached, query_time_ms } }: Result): readonly string[] {
-    return [`answered in ${query_time_ms} ms${cached ? ", from the cache" : ""}; good for ${meta.cache_ttl} s; columns: ${data.columns.map(columnNote).join(", ")}`];
+    return [
+      `answered in ${query_time_ms} ms${cached ? ", from the cache" : ""}; good for ${meta.cache_ttl} s; columns: ${data.columns.map(columnNote).join(", ")}`,
+    ];
   }
 }
 
@@ -44,14 +48,17 @@ function tableLines({ data, meta }: Result): readonly string[] {
 
 /** Names each total, so that it is neither taken for a row nor read one column off. */
 export function totalsLine(columns: readonly ResultColumn[], totals: readonly Cell[]): string {
-  const named = columns.flatMap(({ name, role }, at) => (role === "time" || role === "dimension" ? [] : [`${name} ${totals[at] === null ? "none" : cellText(totals[at] ?? null)}`]));
+  const named = columns.flatMap(({ name, role }, at) =>
+    role === "time" || role === "dimension" ? [] : [`${name} ${totals[at] === null ? "none" : cellText(totals[at] ?? null)}`],
+  );
   return `total over all rows: ${named.join(", ")}`;
 }
 
 function pagingLine({ data, meta }: Result): string {
   const shown = `${data.rows.length} of ${data.total} rows`;
   const isCut = meta.spec.limit < data.total;
-  if (data.next_cursor === null) return `${shown}${isCut ? ` (the spec's limit of ${meta.spec.limit} ends here)` : ""}; result_id ${meta.result_id}`;
+  if (data.next_cursor === null)
+    return `${shown}${isCut ? ` (the spec's limit of ${meta.spec.limit} ends here)` : ""}; result_id ${meta.result_id}`;
   return `${shown}. More: get_result {"result_id":"${meta.result_id}","cursor":"${data.next_cursor}"}; all as CSV: ${meta.result_uri}.csv`;
 }
 
@@ -69,7 +76,9 @@ function provenance(meta: ResultMeta): readonly string[] {
 
 /** The canonical spec without what it leaves at its default. */
 function asked(spec: Spec): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(spec).filter(([, value]) => value !== null && value !== false && !(Array.isArray(value) && value.length === 0));
+  const entries = Object.entries(spec).filter(
+    ([, value]) => value !== null && value !== false && !(Array.isArray(value) && value.length === 0),
+  );
   return Object.fromEntries(entries);
 }
 

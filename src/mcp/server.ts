@@ -42,7 +42,10 @@ export function serverFactory(parts: McpParts, extend?: Extension): ServerFactor
   const tools = toolsOf(catalog, specSchema).map((tool) => ({ tool, config: configOf(tool) }));
   const options: ServerOptions = { ...serverOptions(), ...extend?.options };
   return ({ era }) => {
-    const server = new McpServer({ name: "metricgate", title: "metricgate", version: parts.version }, { ...options, maxToolInputElements: MAX_INPUT_ELEMENTS });
+    const server = new McpServer(
+      { name: "metricgate", title: "metricgate", version: parts.version },
+      { ...options, maxToolInputElements: MAX_INPUT_ELEMENTS },
+    );
     for (const { tool, config } of tools) server.registerTool(tool.name, config, (input, context) => callTool(tool, input, context, parts));
     registerCatalogResources(server, resources, catalog);
     registerResultResources(server, parts);
@@ -61,13 +64,32 @@ export function toolsOf(catalog: Catalog, specSchema: JsonSchema): readonly Tool
 
 function configOf(tool: Tool) {
   const { title, description, annotations } = tool;
-  return { title, description, annotations, inputSchema: standardSchema(tool.inputSchema), outputSchema: standardSchema(tool.outputSchema) };
+  return {
+    title,
+    description,
+    annotations,
+    inputSchema: standardSchema(tool.inputSchema),
+    outputSchema: standardSchema(tool.outputSchema),
+  };
 }
 
 function serverOptions(): ServerOptions {
   return {
     instructions: INSTRUCTIONS,
-    capabilities: { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, prompts: { listChanged: true }, completions: {}, logging: {} },
-    cacheHints: { "tools/list": LISTS, "prompts/list": LISTS, "resources/list": LISTS, "resources/templates/list": LISTS, "server/discover": LISTS, "resources/read": LISTS },
+    capabilities: {
+      tools: { listChanged: true },
+      resources: { listChanged: true, subscribe: true },
+      prompts: { listChanged: true },
+      completions: {},
+      logging: {},
+    },
+    cacheHints: {
+      "tools/list": LISTS,
+      "prompts/list": LISTS,
+      "resources/list": LISTS,
+      "resources/templates/list": LISTS,
+      "server/discover": LISTS,
+      "resources/read": LISTS,
+    },
   };
 }

@@ -10,6 +10,11 @@ export type PublishedSchema = StandardSchemaWithJSON<unknown, unknown>;
 export function standardSchema(schema: JsonSchema): PublishedSchema {
   const published = () => ({ ...schema });
   return {
-    "~standard": { version: 1, vendor: "metricgate", validate: (value) => ({ value }), jsonSchema: { input: published, output: published } },
+    "~standard": {
+      version: 1,
+      vendor: "metricgate",
+      validate: (value) => ({ value }),
+      jsonSchema: { input: published, output: published },
+    },
   };
 }

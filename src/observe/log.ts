@@ -38,7 +38,10 @@ const NANOSECONDS_PER_MS = 1_000_000;
 export function logSink(options: LogOptions): LogSink {
   const stderr = options.destination === undefined ? destination({ dest: 2, sync: false, maxLength: MAX_BUFFERED_BYTES }) : null;
   const logger: Logger = pino(
-    { ...ecsFormat({ serviceName: "metricgate", serviceVersion: options.version, convertErr: false, apmIntegration: false }), level: options.level },
+    {
+      ...ecsFormat({ serviceName: "metricgate", serviceVersion: options.version, convertErr: false, apmIntegration: false }),
+      level: options.level,
+    },
     stderr ?? options.destination,
   );
   return {
@@ -46,7 +49,11 @@ export function logSink(options: LogOptions): LogSink {
       const line = lineOf(observation);
       if (!logger.isLevelEnabled(line.level)) return;
       const call = currentCall();
-      const fields = { "event.action": observation.kind, ...line.fields, ...(call === undefined ? {} : { "mcp.tool": call.tool, "mcp.request.id": call.requestId }) };
+      const fields = {
+        "event.action": observation.kind,
+        ...line.fields,
+        ...(call === undefined ? {} : { "mcp.tool": call.tool, "mcp.request.id": call.requestId }),
+      };
       logger[line.level](fields, line.message);
     },
     flush: () => stderr?.flushSync(),
@@ -56,18 +63,26 @@ export function logSink(options: LogOptions): LogSink {
 function lineOf(observation: Observation): Line {
   switch (observation.kind) {
     case "server_started":
-      return line("info", `serving over ${observation.transport}`, { "server.address": observation.address, "event.duration": nanoseconds(observation.startMs) });
+      return line("info", `serving over ${observation.transport}`, {
+        "server.address": observation.address,
+        "event.duration": nanoseconds(observation.startMs),
+      });
     case "server_stopped":
       return line("info", `stopped serving over ${observation.transport}`, {});
     case "catalog_loaded":
       return line("info", `catalog ${observation.version}: ${observation.metrics} metrics, ${observation.dimensions} dimensions`, {});
     case "database_opened":
-      return line("info", `database open (${observation.mode})`, { "db.role": observation.role, "event.duration": nanoseconds(observation.openMs) });
+      return line("info", `database open (${observation.mode})`, {
+        "db.role": observation.role,
+        "event.duration": nanoseconds(observation.openMs),
+      });
     case "database_lost":
       return line("error", `database lost (${observation.mode}): ${scrub(observation.reason)}`, {});
     case "import_finished":
       return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
-        "organization.id": String(observation.tenantId), "metricgate.instance": scrub(observation.instanceId), "event.duration": nanoseconds(observation.durationMs),
+        "organization.id": String(observation.tenantId),
+        "metricgate.instance": scrub(observation.instanceId),
+        "event.duration": nanoseconds(observation.durationMs),
       });
     case "request_refused":
       return line("warn", `request refused: ${observation.reason}`, { "http.response.status_code": observation.status });
@@ -78,7 +93,10 @@ function lineOf(observation: Observation): Line {
   }
 }
 
-type CallObservation = Extract<Observation, { kind: "tool_started" | "tool_called" | "stage_finished" | "query_finished" | "spec_refused" }>;
+type CallObservation = Extract<
+  Observation,
+  { kind: "tool_started" | "tool_called" | "stage_finished" | "query_finished" | "spec_refused" }
+>;
 
 function callLineOf(observation: CallObservation): Line {
   switch (observation.kind) {
@@ -86,14 +104,24 @@ function callLineOf(observation: CallObservation): Line {
       return line("trace", `${observation.tool} called`, {});
     case "tool_called":
       return line(levelOf(observation.outcome), `${observation.tool}: ${observation.outcome}`, {
-        ...tenantField(observation.tenantId), "event.outcome": outcomeOf(observation.outcome), "event.duration": nanoseconds(observation.durationMs), "error.code": codeOf(observation.outcome),
+        ...tenantField(observation.tenantId),
+        "event.outcome": outcomeOf(observation.outcome),
+        "event.duration": nanoseconds(observation.durationMs),
+        "error.code": codeOf(observation.outcome),
       });
     case "stage_finished":
-      return line("trace", `${observation.stage} finished`, { ...tenantField(observation.tenantId), "event.duration": nanoseconds(observation.durationMs) });
+      return line("trace", `${observation.stage} finished`, {
+        ...tenantField(observation.tenantId),
+        "event.duration": nanoseconds(observation.durationMs),
+      });
     case "query_finished":
       return line(observation.outcome === "ok" ? "debug" : levelOf(observation.outcome), `query: ${observation.outcome}`, {
-        ...tenantField(observation.tenantId), "event.outcome": outcomeOf(observation.outcome), "event.duration": nanoseconds(observation.durationMs),
-        "db.response.returned_rows": observation.rows, "db.response.status_code": observation.sqlState, "error.code": codeOf(observation.outcome),
+        ...tenantField(observation.tenantId),
+        "event.outcome": outcomeOf(observation.outcome),
+        "event.duration": nanoseconds(observation.durationMs),
+        "db.response.returned_rows": observation.rows,
+        "db.response.status_code": observation.sqlState,
+        "error.code": codeOf(observation.outcome),
       });
     case "spec_refused":
       return line("info", "spec refused", { ...tenantField(observation.tenantId), "metricgate.problems": observation.codes });

@@ -44,7 +44,10 @@ function secondsView(instrumentName: string): ViewOptions {
 function recorder(provider: MeterProvider): Observe {
   const meter = provider.getMeter("metricgate");
   const toolDuration = meter.createHistogram("mcp.server.operation.duration", { unit: "s", description: "Duration of a tool call." });
-  const queryDuration = meter.createHistogram("db.client.operation.duration", { unit: "s", description: "Duration of a database statement." });
+  const queryDuration = meter.createHistogram("db.client.operation.duration", {
+    unit: "s",
+    description: "Duration of a database statement.",
+  });
   const stageDuration = meter.createHistogram("metricgate.stage.duration", { unit: "s", description: "Duration of a pipeline stage." });
   const toolCalls = meter.createCounter("metricgate.tool.calls", { description: "Tool calls by tool and outcome." });
   const problems = meter.createCounter("metricgate.spec.problems", { description: "Problems found in specs, by code." });
@@ -58,13 +61,17 @@ function recorder(provider: MeterProvider): Observe {
       case "tool_called":
         toolCalls.add(1, { tool: observation.tool, outcome: observation.outcome });
         toolDuration.record(observation.durationMs / 1000, {
-          "mcp.method.name": "tools/call", "gen_ai.tool.name": observation.tool, "network.transport": currentCall()?.transport === "stdio" ? "pipe" : "tcp",
+          "mcp.method.name": "tools/call",
+          "gen_ai.tool.name": observation.tool,
+          "network.transport": currentCall()?.transport === "stdio" ? "pipe" : "tcp",
           ...(observation.outcome === "ok" ? {} : { "error.type": observation.outcome }),
         });
         return;
       case "query_finished":
         queryDuration.record(observation.durationMs / 1000, {
-          "db.system.name": "postgresql", "db.operation.name": "SELECT", ...(observation.outcome === "ok" ? {} : { "error.type": observation.outcome }),
+          "db.system.name": "postgresql",
+          "db.operation.name": "SELECT",
+          ...(observation.outcome === "ok" ? {} : { "error.type": observation.outcome }),
         });
         return;
       case "stage_finished":

@@ -8,15 +8,40 @@ export type Observation =
   | { readonly kind: "server_started"; readonly transport: "stdio" | "http"; readonly address?: string; readonly startMs: number }
   | { readonly kind: "server_stopped"; readonly transport: "stdio" | "http" }
   | { readonly kind: "catalog_loaded"; readonly version: string; readonly metrics: number; readonly dimensions: number }
-  | { readonly kind: "database_opened"; readonly mode: "native" | "embedded"; readonly openMs: number; readonly role?: "leader" | "follower" }
+  | {
+      readonly kind: "database_opened";
+      readonly mode: "native" | "embedded";
+      readonly openMs: number;
+      readonly role?: "leader" | "follower";
+    }
   | { readonly kind: "database_lost"; readonly mode: "native" | "embedded"; readonly reason: string }
   | { readonly kind: "tool_started"; readonly tool: string }
   /** `tenantId` is null when the caller could not be identified. */
-  | { readonly kind: "tool_called"; readonly tool: string; readonly tenantId: number | null; readonly durationMs: number; readonly outcome: "ok" | ErrorCode }
+  | {
+      readonly kind: "tool_called";
+      readonly tool: string;
+      readonly tenantId: number | null;
+      readonly durationMs: number;
+      readonly outcome: "ok" | ErrorCode;
+    }
   | { readonly kind: "stage_finished"; readonly stage: Stage; readonly tenantId: number; readonly durationMs: number }
-  | { readonly kind: "query_finished"; readonly tenantId: number; readonly durationMs: number; readonly rows: number; readonly outcome: "ok" | ErrorCode; readonly sqlState?: string }
+  | {
+      readonly kind: "query_finished";
+      readonly tenantId: number;
+      readonly durationMs: number;
+      readonly rows: number;
+      readonly outcome: "ok" | ErrorCode;
+      readonly sqlState?: string;
+    }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
-  | { readonly kind: "import_finished"; readonly tenantId: number; readonly instanceId: string; readonly issues: number; readonly refused: number; readonly durationMs: number }
+  | {
+      readonly kind: "import_finished";
+      readonly tenantId: number;
+      readonly instanceId: string;
+      readonly issues: number;
+      readonly refused: number;
+      readonly durationMs: number;
+    }
   /** A request turned away before any tool saw it. */
   | { readonly kind: "request_refused"; readonly reason: "host" | "origin" | "size" | "identity" | "protocol"; readonly status: number }
   | { readonly kind: "unexpected_error"; readonly where: string; readonly error: unknown };

@@ -29,7 +29,8 @@ export interface ScrubbedError {
 
 export function scrubError(thrown: unknown, depth = 0): ScrubbedError {
   if (!(thrown instanceof Error)) return { type: typeof thrown, message: scrub(String(thrown)) };
-  const code = "code" in thrown && (typeof thrown.code === "string" || typeof thrown.code === "number") ? scrub(String(thrown.code)) : undefined;
+  const code =
+    "code" in thrown && (typeof thrown.code === "string" || typeof thrown.code === "number") ? scrub(String(thrown.code)) : undefined;
   return {
     type: scrub(thrown.name),
     ...(code === undefined ? {} : { code }),

@@ -24,7 +24,10 @@ export interface TraceOptions {
 /** Observations as spans: one server span a tool call, below it one per stage and one per statement. */
 export function traceSink(options: TraceOptions): TraceSink {
   const provider = new TracerProvider({
-    resource: resourceFromAttributes({ "service.name": process.env["OTEL_SERVICE_NAME"] ?? "metricgate", "service.version": options.version }),
+    resource: resourceFromAttributes({
+      "service.name": process.env["OTEL_SERVICE_NAME"] ?? "metricgate",
+      "service.version": options.version,
+    }),
     spanProcessors: [options.processor ?? new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
   });
   const tracer = provider.getTracer("metricgate", options.version);
@@ -42,10 +45,14 @@ export function traceSink(options: TraceOptions): TraceSink {
 }
 
 function startSpan(tracer: Tracer, propagator: TextMapPropagator, call: Call): Span {
-  const parent = propagator.extract(ROOT_CONTEXT, { traceparent: call.traceparent, tracestate: call.tracestate }, {
-    keys: (carrier) => Object.keys(carrier),
-    get: (carrier: Record<string, string | undefined>, key) => carrier[key],
-  });
+  const parent = propagator.extract(
+    ROOT_CONTEXT,
+    { traceparent: call.traceparent, tracestate: call.tracestate },
+    {
+      keys: (carrier) => Object.keys(carrier),
+      get: (carrier: Record<string, string | undefined>, key) => carrier[key],
+    },
+  );
   return tracer.startSpan(
     `tools/call ${call.tool}`,
     {
@@ -77,20 +84,26 @@ function childSpan(tracer: Tracer, parent: Span | undefined, observation: Observ
   const endMs = Date.now();
   const startTime = endMs - observation.durationMs;
   if (observation.kind === "stage_finished") {
-    tracer.startSpan(observation.stage, { kind: SpanKind.INTERNAL, startTime, attributes: { "metricgate.stage": observation.stage } }, context).end(endMs);
+    tracer
+      .startSpan(observation.stage, { kind: SpanKind.INTERNAL, startTime, attributes: { "metricgate.stage": observation.stage } }, context)
+      .end(endMs);
     return;
   }
-  const span = tracer.startSpan("SELECT warehouse", {
-    kind: SpanKind.CLIENT,
-    startTime,
-    attributes: {
-      "db.system.name": "postgresql",
-      "db.operation.name": "SELECT",
-      "db.namespace": "warehouse",
-      "db.response.returned_rows": observation.rows,
-      ...(observation.sqlState === undefined ? {} : { "db.response.status_code": observation.sqlState }),
+  const span = tracer.startSpan(
+    "SELECT warehouse",
+    {
+      kind: SpanKind.CLIENT,
+      startTime,
+      attributes: {
+        "db.system.name": "postgresql",
+        "db.operation.name": "SELECT",
+        "db.namespace": "warehouse",
+        "db.response.returned_rows": observation.rows,
+        ...(observation.sqlState === undefined ? {} : { "db.response.status_code": observation.sqlState }),
+      },
     },
-  }, context);
+    context,
+  );
   markOutcome(span, observation.outcome);
   span.end(endMs);
 }

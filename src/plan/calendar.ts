@@ -7,7 +7,8 @@ const formatters = new Map<string, Intl.DateTimeFormat>();
 
 /** Today in `timezone`, a canonical zone name: there are some hundred, so their formatters are kept. */
 export function dayIn(timezone: string, now: Date): Day {
-  const formatter = formatters.get(timezone) ?? new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" });
+  const formatter =
+    formatters.get(timezone) ?? new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" });
   formatters.set(timezone, formatter);
   return formatter.format(now);
 }

@@ -23,14 +23,22 @@ export interface PlanMeasure {
   /** Rows that count; all when absent. */
   readonly where?: string;
   /** Value per row or unit; for a ratio the two halves. Text of a verified expression. */
-  readonly value: { readonly expression: string } | { readonly numerator: string; readonly denominator: string } | { readonly score: string };
+  readonly value:
+    | { readonly expression: string }
+    | { readonly numerator: string; readonly denominator: string }
+    | { readonly score: string };
 }
 
 /** A composite's units: each component's z-score against the whole baseline, then their weighted mean. */
 export interface PlanScore {
   /** Columns that make a unit. */
   readonly per: readonly string[];
-  readonly components: readonly { readonly name: string; readonly weight: number; readonly numerator: string; readonly denominator: string }[];
+  readonly components: readonly {
+    readonly name: string;
+    readonly weight: number;
+    readonly numerator: string;
+    readonly denominator: string;
+  }[];
   readonly baseline: readonly string[];
   readonly baselineWhere: string;
   readonly clip: number;

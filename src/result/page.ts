@@ -12,7 +12,11 @@ export interface StoredResult {
 }
 
 /** Rows `offset` to `offset + limit` of a stored answer in the envelope of CONTRACT.md section 5. */
-export function pageOf(id: string, { answer, meta, queryTimeMs }: StoredResult, { offset, limit }: { offset: number; limit: number }): Result {
+export function pageOf(
+  id: string,
+  { answer, meta, queryTimeMs }: StoredResult,
+  { offset, limit }: { offset: number; limit: number },
+): Result {
   const rows = answer.rows.slice(offset, offset + limit);
   const end = offset + rows.length;
   return {

@@ -1,7 +1,18 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import {
-  AS_OF_COLUMN, deltaColumn, dimensionColumn, isCompared, missingColumn, ORDER_COLUMN, outputColumn, PARTIAL_COLUMN, planNotes,
-  previousColumn, ROWS_READ_COLUMN, TIME_COLUMN, TOTAL_COLUMN,
+  AS_OF_COLUMN,
+  deltaColumn,
+  dimensionColumn,
+  isCompared,
+  missingColumn,
+  ORDER_COLUMN,
+  outputColumn,
+  PARTIAL_COLUMN,
+  planNotes,
+  previousColumn,
+  ROWS_READ_COLUMN,
+  TIME_COLUMN,
+  TOTAL_COLUMN,
 } from "../plan/columns.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -44,7 +55,10 @@ export function shape(raw: RawRows, { spec, plan, catalog }: { spec: Spec; plan:
   const pick = (row: readonly unknown[]): Cell[] => names.map((name) => cell(row, name));
   const partialBuckets = page.filter((row) => cell(row, PARTIAL_COLUMN) === true).map((row) => String(cell(row, TIME_COLUMN)));
   const first = page[0];
-  const missing = plan.valueChecks.map(({ field }, index) => ({ field, values: listOf(raw.rows[0]?.[at.get(missingColumn(index)) ?? -1]) }));
+  const missing = plan.valueChecks.map(({ field }, index) => ({
+    field,
+    values: listOf(raw.rows[0]?.[at.get(missingColumn(index)) ?? -1]),
+  }));
   const facts = {
     columns: resultColumns(spec, catalog),
     rows: page.map(pick),

@@ -11,7 +11,10 @@ interface Counted {
 }
 
 /** One line a person can read: what was asked, over what time, how much came back. Carries no tenant data. */
-export function summarize({ rows, total, rowsRead }: Counted, { spec, plan, catalog }: { spec: Spec; plan: Plan; catalog: Catalog }): string {
+export function summarize(
+  { rows, total, rowsRead }: Counted,
+  { spec, plan, catalog }: { spec: Spec; plan: Plan; catalog: Catalog },
+): string {
   const measures = spec.measures.map((measure) => measureLabel(measure, catalog)).join(", ");
   const dimensions = spec.dimensions.map((name) => (catalog.dimensions.get(name)?.title ?? name).toLowerCase());
   const by = dimensions.length === 0 ? "" : ` by ${dimensions.join(", ")}`;

@@ -18,23 +18,32 @@ interface Asked {
 }
 
 /** What a reader must know to read the numbers right. Texts are ours; they carry no tenant data. */
-export function warningsOf({ rows, total, dataAsOf, partialBuckets }: Known, { spec, catalog, from, notes }: Asked): string[] {
+export function warningsOf(known: Known, asked: Asked): string[] {
+  return [...freshnessWarnings(known, asked), ...countWarnings(known, asked)];
+}
+
+function freshnessWarnings({ dataAsOf, partialBuckets }: Known, { from }: Asked): string[] {
+  if (dataAsOf === null) return ["No data has been imported for this tenant yet."];
   const warnings: string[] = [];
-  if (dataAsOf === null) warnings.push("No data has been imported for this tenant yet.");
-  if (dataAsOf !== null && from !== null && from > dataAsOf.slice(0, 10)) {
+  if (from !== null && from > dataAsOf.slice(0, 10)) {
     warnings.push(`The period begins on ${from}, after the newest data (${dataAsOf}): what it shows is not known yet.`);
   }
-  for (const { message, count } of notes) if (count > 0) warnings.push(message.replace("{count}", String(count)));
+  if (partialBuckets.length > 0) {
+    const shown = partialBuckets.length > 4 ? [...partialBuckets.slice(0, 3), "…", partialBuckets.at(-1)] : partialBuckets;
+    warnings.push(`Covered only in part: ${shown.join(", ")}; data reaches to ${dataAsOf}.`);
+  }
+  return warnings;
+}
+
+function countWarnings({ rows, total }: Known, { spec, catalog, notes }: Asked): string[] {
+  const warnings = notes.filter(({ count }) => count > 0).map(({ message, count }) => message.replace("{count}", String(count)));
   const overlapping = spec.dimensions.filter((name) => catalog.dimensions.get(name)?.multi_valued);
   if (overlapping.length > 0) {
     warnings.push(`An issue counts once under each ${overlapping.join(" and ")} it has, so these groups overlap; totals count it once.`);
   }
-  if (partialBuckets.length > 0) {
-    const known = dataAsOf === null ? "" : `; data reaches to ${dataAsOf}`;
-    const shown = partialBuckets.length > 4 ? [...partialBuckets.slice(0, 3), "…", partialBuckets.at(-1)] : partialBuckets;
-    warnings.push(`Covered only in part: ${shown.join(", ")}${known}.`);
+  if (rows.length < total) {
+    warnings.push(`The limit of ${spec.limit} cut ${total - rows.length} of ${total} rows; raise limit, filter, or use a coarser grain.`);
   }
-  if (rows.length < total) warnings.push(`The limit of ${spec.limit} cut ${total - rows.length} of ${total} rows; raise limit, filter, or use a coarser grain.`);
   if (spec.totals && spec.filters.some((filter) => spec.measures.some((measure) => measure.as === filter.field))) {
     warnings.push("The total covers everything the row filters match, also groups that a condition on a measure left out.");
   }

@@ -5,9 +5,38 @@ import type { SpecChart } from "./spec.ts";
 
 /** Charts a spec may wish for. */
 export const CHART_TYPES = [
-  "auto", "bar", "grouped_bar", "stacked_bar", "normalized_bar", "horizontal_bar", "line", "multi_line", "area", "stacked_area",
-  "scatter", "bubble", "heatmap", "histogram", "box_plot", "pie", "donut", "lollipop", "dumbbell", "slope", "pareto", "waterfall",
-  "funnel", "control", "cumulative_flow", "burndown", "burnup", "calendar_heatmap", "small_multiples", "bullet", "kpi", "table",
+  "auto",
+  "bar",
+  "grouped_bar",
+  "stacked_bar",
+  "normalized_bar",
+  "horizontal_bar",
+  "line",
+  "multi_line",
+  "area",
+  "stacked_area",
+  "scatter",
+  "bubble",
+  "heatmap",
+  "histogram",
+  "box_plot",
+  "pie",
+  "donut",
+  "lollipop",
+  "dumbbell",
+  "slope",
+  "pareto",
+  "waterfall",
+  "funnel",
+  "control",
+  "cumulative_flow",
+  "burndown",
+  "burnup",
+  "calendar_heatmap",
+  "small_multiples",
+  "bullet",
+  "kpi",
+  "table",
 ] as const;
 
 const THEMES = ["light", "dark"] as const;
@@ -26,7 +55,12 @@ export function parseChart(input: ChartInput | undefined, columns: readonly stri
   return { type, x, y, color, facet, title, theme };
 }
 
-function checkOneOf(value: string | null, allowed: readonly string[], { path, what }: { path: string; what: string }, problems: Problem[]): void {
+function checkOneOf(
+  value: string | null,
+  allowed: readonly string[],
+  { path, what }: { path: string; what: string },
+  problems: Problem[],
+): void {
   if (value === null || allowed.includes(value)) return;
   problems.push(problem("CHART_INVALID", { path, message: `there is no ${what} ${quoted(value)}`, allowed, wrote: value }));
 }

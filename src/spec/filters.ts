@@ -18,7 +18,12 @@ const OPERATORS_OF: Record<FieldType, readonly Operator[]> = {
   timestamp: [...COMPARISONS, ...NULL_TESTS],
 };
 
-export function parseFilters(input: readonly FilterInput[], measures: readonly SpecMeasure[], catalog: Catalog, problems: Problem[]): SpecFilter[] {
+export function parseFilters(
+  input: readonly FilterInput[],
+  measures: readonly SpecMeasure[],
+  catalog: Catalog,
+  problems: Problem[],
+): SpecFilter[] {
   const filters: SpecFilter[] = [];
   for (const [index, filter] of input.entries()) {
     const path = `filters[${index}]`;
@@ -26,7 +31,9 @@ export function parseFilters(input: readonly FilterInput[], measures: readonly S
     const field = filter.field === undefined ? undefined : resolveField(filter.field, path, { measures, catalog }, problems);
     if (!field || op === undefined) continue;
     checkOperator(op, field, path, problems);
-    filters.push({ field: field.name, op, values: readValues({ ...filter, op }, field, path, problems) });
+    const values = readValues({ ...filter, op }, field, path, problems);
+    checkOrder(op, values, path, problems);
+    filters.push({ field: field.name, op, values });
   }
   return filters;
 }
@@ -53,17 +60,32 @@ function resolveField(
   }
   const isMetric = catalog.metrics.has(name) || catalog.aliases.has(name);
   const message = isMetric
-    ? `${name} is a metric; to filter on its value, request it under measures${named.length > 1 ? " once, or filter on its \"as\"" : ""}`
+    ? `${name} is a metric; to filter on its value, request it under measures${named.length > 1 ? ' once, or filter on its "as"' : ""}`
     : `there is no field ${quoted(name)}`;
   const allowed = [...catalog.dimensions.keys(), ...measures.map((candidate) => candidate.as)];
   problems.push(problem("UNKNOWN_FIELD", { path: `${path}.field`, message, allowed, ...(isMetric ? {} : { wrote: name }) }));
   return undefined;
 }
 
+/** Bounds the wrong way round hold for nothing, which would look like an answer. Dates of one form compare as text. */
+function checkOrder(op: Operator, [lower, upper]: readonly FilterValue[], path: string, problems: Problem[]): void {
+  if (op !== "between" || lower === undefined || upper === undefined) return;
+  const comparable = typeof lower === "number" || String(lower).includes("T") === String(upper).includes("T");
+  const isReversed = typeof lower === "number" ? lower > Number(upper) : instantOf(lower) > instantOf(String(upper));
+  if (comparable && isReversed)
+    problems.push(
+      problem("BAD_VALUE", { path: `${path}.values`, message: "between takes the lower bound first; these are the wrong way round" }),
+    );
+}
+
+const instantOf = (text: string): number => Date.parse(text);
+
 function checkOperator(op: Operator, field: Field, path: string, problems: Problem[]): void {
   const allowed = OPERATORS_OF[field.type];
   if (allowed.includes(op)) return;
-  problems.push(problem("BAD_OPERATOR", { path: `${path}.op`, message: `${op} cannot be used on ${field.name}, which is a ${field.type}`, allowed }));
+  problems.push(
+    problem("BAD_OPERATOR", { path: `${path}.op`, message: `${op} cannot be used on ${field.name}, which is a ${field.type}`, allowed }),
+  );
 }
 
 function readValues(filter: FilterInput & { op: Operator }, field: Field, path: string, problems: Problem[]): FilterValue[] {

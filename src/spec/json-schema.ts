@@ -25,7 +25,8 @@ function assertPortable(node: unknown, path: string): void {
   if (Array.isArray(node)) return node.forEach((item, index) => assertPortable(item, `${path}[${index}]`));
   if (node === null || typeof node !== "object") return;
   const record = node as Record<string, unknown>;
-  for (const keyword of FORBIDDEN) if (keyword in record && !path.endsWith(".properties")) throw new Error(`${path}: ${keyword} is not portable`);
+  for (const keyword of FORBIDDEN)
+    if (keyword in record && !path.endsWith(".properties")) throw new Error(`${path}: ${keyword} is not portable`);
   if (Array.isArray(record["type"])) throw new Error(`${path}: a list of types is not portable`);
   for (const [key, child] of Object.entries(record)) assertPortable(child, `${path}.${key}`);
 }
@@ -49,7 +50,10 @@ export function specJsonSchema(catalog: Catalog): PortableSchema {
         )
         .min(1)
         .max(MAX_MEASURES),
-      dimensions: z.array(oneOf(dimensions.filter((d) => !d.filter_only).map((d) => d.name))).max(MAX_DIMENSIONS).optional(),
+      dimensions: z
+        .array(oneOf(dimensions.filter((d) => !d.filter_only).map((d) => d.name)))
+        .max(MAX_DIMENSIONS)
+        .optional(),
       time: z
         .strictObject({
           grain: z.enum(GRAINS).optional(),

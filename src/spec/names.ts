@@ -27,7 +27,9 @@ function parseMeasure(
   problems: Problem[],
 ): { name: string; agg: string; as: string | undefined } | undefined {
   if (as !== undefined && !/^[A-Za-z][A-Za-z0-9_]{0,59}$/.test(as)) {
-    problems.push(problem("BAD_VALUE", { path: `${path}.as`, message: "a name is up to 60 letters, digits and _, beginning with a letter" }));
+    problems.push(
+      problem("BAD_VALUE", { path: `${path}.as`, message: "a name is up to 60 letters, digits and _, beginning with a letter" }),
+    );
   }
   if (name === undefined) return undefined;
   const metric = findMetric(catalog, name);
@@ -50,14 +52,29 @@ function unknownMeasure(name: string, path: string, catalog: Catalog): Problem {
   const message = catalog.dimensions.has(name)
     ? `${quoted(name)} is a dimension, not a metric; put it under dimensions or filters`
     : `there is no metric ${quoted(name)}`;
-  const near = problem("UNKNOWN_MEASURE", { path, message, allowed: [...catalog.metrics.keys(), ...catalog.aliases.keys(), ...catalog.unavailable.keys()], wrote: name });
+  const near = problem("UNKNOWN_MEASURE", {
+    path,
+    message,
+    allowed: [...catalog.metrics.keys(), ...catalog.aliases.keys(), ...catalog.unavailable.keys()],
+    wrote: name,
+  });
   const meant = catalog.unavailable.get(near.suggestion ?? "");
-  if (meant) return problem("UNKNOWN_MEASURE", { path, message: `${message}; the nearest is ${meant.name}, which cannot be answered: ${meant.reason}`, allowed: catalog.metrics.keys() });
+  if (meant)
+    return problem("UNKNOWN_MEASURE", {
+      path,
+      message: `${message}; the nearest is ${meant.name}, which cannot be answered: ${meant.reason}`,
+      allowed: catalog.metrics.keys(),
+    });
   const suggestion = near.suggestion === undefined ? undefined : (catalog.aliases.get(near.suggestion) ?? near.suggestion);
   return problem("UNKNOWN_MEASURE", { path, message, allowed: catalog.metrics.keys(), suggestion });
 }
 
-export function parseDimensions(input: readonly string[], measures: readonly SpecMeasure[], catalog: Catalog, problems: Problem[]): string[] {
+export function parseDimensions(
+  input: readonly string[],
+  measures: readonly SpecMeasure[],
+  catalog: Catalog,
+  problems: Problem[],
+): string[] {
   const seen = new Set<string>();
   for (const [index, name] of input.entries()) {
     const path = `dimensions[${index}]`;
@@ -65,7 +82,9 @@ export function parseDimensions(input: readonly string[], measures: readonly Spe
     if (!dimension) {
       problems.push(unknownDimension(name, path, catalog));
     } else if (dimension.filter_only) {
-      const message = name.endsWith("_at") ? `${name} cannot be grouped by; use time.grain, with time.field if it is not the measure's own time` : `${name} can be filtered on, not grouped by`;
+      const message = name.endsWith("_at")
+        ? `${name} cannot be grouped by; use time.grain, with time.field if it is not the measure's own time`
+        : `${name} can be filtered on, not grouped by`;
       problems.push(problem("UNKNOWN_DIMENSION", { path, message, allowed: groupable(catalog) }));
     } else if (seen.has(name)) {
       problems.push(problem("BAD_VALUE", { path, message: `${name} is listed twice` }));
@@ -79,9 +98,15 @@ export function parseDimensions(input: readonly string[], measures: readonly Spe
 
 function unknownDimension(name: string, path: string, catalog: Catalog): Problem {
   if (catalog.metrics.has(name)) {
-    return problem("UNKNOWN_DIMENSION", { path, message: `${quoted(name)} is a metric; put it under measures`, allowed: groupable(catalog) });
+    return problem("UNKNOWN_DIMENSION", {
+      path,
+      message: `${quoted(name)} is a metric; put it under measures`,
+      allowed: groupable(catalog),
+    });
   }
-  const message = /^(time|date|day|week|month|quarter|year)$/i.test(name) ? `${quoted(name)} is not a dimension; for time buckets use time.grain` : `there is no dimension ${quoted(name)}`;
+  const message = /^(time|date|day|week|month|quarter|year)$/i.test(name)
+    ? `${quoted(name)} is not a dimension; for time buckets use time.grain`
+    : `there is no dimension ${quoted(name)}`;
   return problem("UNKNOWN_DIMENSION", { path, message, allowed: groupable(catalog), wrote: name });
 }
 

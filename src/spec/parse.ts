@@ -60,7 +60,14 @@ export function columnNames({ measures, dimensions, time }: Pick<Spec, "measures
 function parseDatasource(parts: SpecInput, catalog: Catalog, problems: Problem[]): string {
   const name = parts.datasource ?? catalog.name;
   if (name !== catalog.name) {
-    problems.push(problem("BAD_VALUE", { path: "datasource", message: `there is no datasource ${quoted(name)}`, allowed: [catalog.name], suggestion: catalog.name }));
+    problems.push(
+      problem("BAD_VALUE", {
+        path: "datasource",
+        message: `there is no datasource ${quoted(name)}`,
+        allowed: [catalog.name],
+        suggestion: catalog.name,
+      }),
+    );
   }
   return catalog.name;
 }

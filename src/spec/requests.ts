@@ -25,11 +25,21 @@ const MAX_VALUES = 200;
 const DEFAULT_VALUES = 50;
 
 /** Checks a request for values; throws AppError SPEC_INVALID with every problem. */
-export function parseValuesRequest({ dimension, search, limit }: ValuesRequest, catalog: Catalog): { dimension: string; search: string | null; limit: number } {
+export function parseValuesRequest(
+  { dimension, search, limit }: ValuesRequest,
+  catalog: Catalog,
+): { dimension: string; search: string | null; limit: number } {
   const problems: Problem[] = [];
   const groupable = [...catalog.dimensions.values()].filter((known) => !known.filter_only).map((known) => known.name);
   if (!groupable.includes(dimension)) {
-    problems.push(problem("UNKNOWN_DIMENSION", { path: "dimension", message: `there is no dimension ${quoted(String(dimension))}`, allowed: groupable, wrote: String(dimension) }));
+    problems.push(
+      problem("UNKNOWN_DIMENSION", {
+        path: "dimension",
+        message: `there is no dimension ${quoted(String(dimension))}`,
+        allowed: groupable,
+        wrote: String(dimension),
+      }),
+    );
   }
   const text = search ?? null;
   if (text !== null && (text.length > MAX_TEXT || !text.isWellFormed() || text.includes("\0"))) {

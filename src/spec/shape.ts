@@ -80,7 +80,7 @@ const KEYS = ["datasource", "measures", "dimensions", "time", "filters", "sort",
 export function readShape(input: unknown): { parts: SpecInput; problems: Problem[] } {
   const problems: Problem[] = [];
   if (!isObject(input)) {
-    const message = "the spec is a JSON object, as in {\"measures\":[{\"name\":\"issues_created\"}]}";
+    const message = 'the spec is a JSON object, as in {"measures":[{"name":"issues_created"}]}';
     return { parts: NOTHING, problems: [problem("SPEC_INVALID", { path: "", message })] };
   }
   for (const key of Object.keys(input)) if (!KEYS.includes(key)) problems.push(unknownKey(key, "", KEYS));
@@ -106,7 +106,11 @@ function readMeasures(measures: unknown, problems: Problem[]): MeasureInput[] {
   return [];
 }
 
-function readList<S extends Shape>(input: unknown, { shape, path, max }: { shape: S; path: string; max: number }, problems: Problem[]): Read<S>[] {
+function readList<S extends Shape>(
+  input: unknown,
+  { shape, path, max }: { shape: S; path: string; max: number },
+  problems: Problem[],
+): Read<S>[] {
   if (input === undefined || input === null) return [];
   if (!Array.isArray(input)) {
     problems.push(problem("SPEC_INVALID", { path, message: "must be a list" }));
@@ -165,22 +169,40 @@ function toProblem(issue: z.core.$ZodIssue, prefix: readonly string[]): Problem 
     case "too_small":
       return problem("BAD_VALUE", { path, message: `is less than ${String(issue.minimum)}` });
     case "invalid_type":
-      return problem(issue.input === undefined ? "SPEC_INVALID" : "BAD_VALUE", { path, message: `must be ${ARTICLE[issue.expected] ?? issue.expected}` });
+      return problem(issue.input === undefined ? "SPEC_INVALID" : "BAD_VALUE", {
+        path,
+        message: `must be ${ARTICLE[issue.expected] ?? issue.expected}`,
+      });
     default:
       return problem("BAD_VALUE", { path, message: issue.message });
   }
 }
 
-const ARTICLE: Record<string, string> = { string: "a text", array: "a list", boolean: "true or false", number: "a number", int: "a whole number" };
+const ARTICLE: Record<string, string> = {
+  string: "a text",
+  array: "a list",
+  boolean: "true or false",
+  number: "a number",
+  int: "a whole number",
+};
 
 function notAllowed(issue: Extract<z.core.$ZodIssue, { code: "invalid_value" }>, path: string): Problem {
   const allowed = issue.values.map(String);
   const wrote = typeof issue.input === "string" ? issue.input : undefined;
-  const message = wrote === undefined ? `must be one of the ${allowed.length} allowed values` : `${quoted(wrote)} is not one of the allowed values`;
-  return problem(path.endsWith(".op") ? "BAD_OPERATOR" : "BAD_VALUE", { path, message, allowed, ...(wrote === undefined ? {} : { wrote }) });
+  const message =
+    wrote === undefined ? `must be one of the ${allowed.length} allowed values` : `${quoted(wrote)} is not one of the allowed values`;
+  return problem(path.endsWith(".op") ? "BAD_OPERATOR" : "BAD_VALUE", {
+    path,
+    message,
+    allowed,
+    ...(wrote === undefined ? {} : { wrote }),
+  });
 }
 
 /** `["filters", 1, "values", 0]` as `filters[1].values[0]`. */
 function pathText(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`), "");
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? String(part) : `${text}.${String(part)}`),
+    "",
+  );
 }

@@ -3,8 +3,20 @@ export type Grain = "day" | "week" | "month" | "quarter" | "year";
 export const GRAINS: readonly Grain[] = ["day", "week", "month", "quarter", "year"];
 
 export const RANGES = [
-  "last_7_days", "last_14_days", "last_30_days", "last_90_days", "last_6_months", "last_12_months",
-  "this_week", "last_week", "this_month", "last_month", "this_quarter", "last_quarter", "this_year", "last_year",
+  "last_7_days",
+  "last_14_days",
+  "last_30_days",
+  "last_90_days",
+  "last_6_months",
+  "last_12_months",
+  "this_week",
+  "last_week",
+  "this_month",
+  "last_month",
+  "this_quarter",
+  "last_quarter",
+  "this_year",
+  "last_year",
   "all",
 ] as const;
 export type Range = (typeof RANGES)[number];
@@ -13,7 +25,19 @@ export const COMPARES = ["none", "previous_period", "previous_year"] as const;
 export type Compare = (typeof COMPARES)[number];
 
 export const OPERATORS = [
-  "=", "!=", "in", "not_in", ">", ">=", "<", "<=", "between", "contains", "starts_with", "is_null", "is_not_null",
+  "=",
+  "!=",
+  "in",
+  "not_in",
+  ">",
+  ">=",
+  "<",
+  "<=",
+  "between",
+  "contains",
+  "starts_with",
+  "is_null",
+  "is_not_null",
 ] as const;
 export type Operator = (typeof OPERATORS)[number];
 

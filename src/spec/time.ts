@@ -16,7 +16,12 @@ export function parseTimezone(name: string, problems: Problem[]): string {
   return "UTC";
 }
 
-export function parseTime(input: TimeInput | undefined, measures: readonly SpecMeasure[], catalog: Catalog, problems: Problem[]): SpecTime | null {
+export function parseTime(
+  input: TimeInput | undefined,
+  measures: readonly SpecMeasure[],
+  catalog: Catalog,
+  problems: Problem[],
+): SpecTime | null {
   if (!input) return null;
   const time: SpecTime = {
     grain: input.grain ?? null,
@@ -33,7 +38,10 @@ export function parseTime(input: TimeInput | undefined, measures: readonly SpecM
 }
 
 function checkBounds({ from, to, range }: SpecTime, problems: Problem[]): void {
-  for (const [key, date] of [["from", from], ["to", to]] as const) {
+  for (const [key, date] of [
+    ["from", from],
+    ["to", to],
+  ] as const) {
     if (date !== null && !isDate(date)) {
       problems.push(problem("BAD_VALUE", { path: `time.${key}`, message: `${quoted(date)} is not a date. Example: "2024-01-31"` }));
     }
@@ -57,14 +65,28 @@ function checkField(field: string, measures: readonly SpecMeasure[], catalog: Ca
   if (field === "canonical") return;
   const dates = [...catalog.dimensions.values()].filter((dimension) => dimension.type === "timestamp").map((dimension) => dimension.name);
   if (!dates.includes(field)) {
-    problems.push(problem("UNKNOWN_FIELD", { path: "time.field", message: `there is no date field ${quoted(field)}`, allowed: ["canonical", ...dates], wrote: field }));
+    problems.push(
+      problem("UNKNOWN_FIELD", {
+        path: "time.field",
+        message: `there is no date field ${quoted(field)}`,
+        allowed: ["canonical", ...dates],
+        wrote: field,
+      }),
+    );
     return;
   }
   const lacking = measures.filter((measure) => !canBeTimedBy(measure, field, catalog));
   if (lacking.length === 0) return;
   const allowed = ["canonical", ...dates.filter((date) => measures.every((measure) => canBeTimedBy(measure, date, catalog)))];
   const names = [...new Set(lacking.map((measure) => measure.name))].join(", ");
-  problems.push(problem("INCOMPATIBLE", { path: "time.field", message: `${names} cannot be placed in time by ${field}`, allowed, suggestion: "canonical" }));
+  problems.push(
+    problem("INCOMPATIBLE", {
+      path: "time.field",
+      message: `${names} cannot be placed in time by ${field}`,
+      allowed,
+      suggestion: "canonical",
+    }),
+  );
 }
 
 /** Snapshots and spans of time have no single date to move to. */

@@ -4,7 +4,7 @@ import type { PlanOutput } from "../plan/plan.ts";
 import type { Context } from "./context.ts";
 import { factRows, presenceId } from "./fact.ts";
 import { ident, join, type Sql, sql, verified } from "./fragment.ts";
-import type { Pass } from "./spine.ts";
+import { type Pass, passName } from "./spine.ts";
 
 /**
  * Puts the facts of a period side by side: each fact's rows, and those of the period compared with, are stacked with the
@@ -26,16 +26,26 @@ export function answerRows(context: Context, scope: "grid" | "total"): { ctes: [
   const stackName = `${scope}_stack`;
   ctes.push([stackName, join(stacked, " union all ")]);
   const keys = join([sql`spine_i`, ...dimensions], ", ");
-  const groups = dimensions.length === 0 ? sql`` : sql` cross join (select distinct ${join(dimensions, ", ")} from ${ident(stackName)}) as g`;
+  const groups =
+    dimensions.length === 0 ? sql`` : sql` cross join (select distinct ${join(dimensions, ", ")} from ${ident(stackName)}) as g`;
   const spine = scope === "grid" ? sql`current_spine` : sql`total_spine`;
-  const grid = sql`select ${keys}, ${join(foldedColumns(context).map((name) => sql`null as ${ident(name)}`), ", ")} from ${spine}${groups}`;
+  const grid = sql`select ${keys}, ${join(
+    foldedColumns(context).map((name) => sql`null as ${ident(name)}`),
+    ", ",
+  )} from ${spine}${groups}`;
   const folds = foldedColumns(context).map((name) => sql`max(${ident(name)}) as ${ident(name)}`);
   const folded = sql`select ${keys}, ${join(folds, ", ")} from (select * from ${ident(stackName)} union all ${grid}) as every group by ${keys}`;
   const outputs = plan.outputs.flatMap((output, index) => outputColumns(context, output, index));
   const counts = countColumns(context).map((name) => ident("c", name));
   const shown = [...dimensions.map((dimension) => sql`c.${dimension}`), ...outputs, ...counts];
-  const values = sql`select c.spine_i, s.spine_bucket, s.spine_partial, ${join(shown, ", ")} from (${folded}) as c join ${spine} as s on s.spine_i = c.spine_i`;
+  const values = sql`select c.spine_i, s.spine_bucket, s.spine_partial, ${join(shown, ", ")} from (${folded}) as c join ${spine} as s on s.spine_i = c.spine_i${comparedSpine(context, scope)}`;
   return { ctes, final: plan.time.shift === null ? values : withDeltas(context, values) };
+}
+
+/** The bucket compared with, beside the current one. */
+function comparedSpine({ plan }: Context, scope: "grid" | "total"): Sql {
+  if (plan.time.shift === null) return sql``;
+  return sql` join ${passName(scope === "grid" ? "previous" : "total_previous", "spine")} as q on q.spine_i = c.spine_i`;
 }
 
 /** Every measure of every fact, with its row count: `m1`, `m1_n`. */
@@ -70,12 +80,16 @@ function stackedColumns(context: Context, factIndex: number, pass: Pass): Sql[] 
 function outputColumns(context: Context, output: PlanOutput, index: number): Sql[] {
   const current = sql`${outputValue(context, output, "")} as ${ident(outputColumn(index))}`;
   if (context.plan.time.shift === null) return [current];
-  return [current, sql`${outputValue(context, output, "previous_")} as ${ident(previousColumn(index))}`];
+  // An empty bucket is a day that the earlier month does not have: nothing is known of it, not zero.
+  const previous = sql`case when q.spine_first >= q.spine_next and q.spine_first > '-infinity' then null else ${outputValue(context, output, "previous_")} end`;
+  return [current, sql`${previous} as ${ident(previousColumn(index))}`];
 }
 
 function outputValue(context: Context, output: PlanOutput, prefix: "" | "previous_"): Sql {
   if ("measure" in output.source) return filled(context, output, `${prefix}${output.source.measure}`);
-  const parts = Object.entries(output.source.measures).map(([name, id]) => sql`${filled(context, output, `${prefix}${id}`)} as ${ident(name)}`);
+  const parts = Object.entries(output.source.measures).map(
+    ([name, id]) => sql`${filled(context, output, `${prefix}${id}`)} as ${ident(name)}`,
+  );
   return sql`(select ${verified(output.source.expression)} from (select ${join(parts, ", ")}) as parts)`;
 }
 

@@ -1,8 +1,20 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import { must } from "../must.ts";
 import {
-  AS_OF_COLUMN, deltaColumn, dimensionColumn, isCompared, missingColumn, ORDER_COLUMN, outputColumn, PARTIAL_COLUMN, planNotes,
-  previousColumn, ROWS_READ_COLUMN, TIME_COLUMN, TOTAL_COLUMN, VERSION_COLUMN,
+  AS_OF_COLUMN,
+  deltaColumn,
+  dimensionColumn,
+  isCompared,
+  missingColumn,
+  ORDER_COLUMN,
+  outputColumn,
+  PARTIAL_COLUMN,
+  planNotes,
+  previousColumn,
+  ROWS_READ_COLUMN,
+  TIME_COLUMN,
+  TOTAL_COLUMN,
+  VERSION_COLUMN,
 } from "../plan/columns.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Tenant } from "../tenant.ts";
@@ -35,7 +47,11 @@ export function compile(plan: Plan, tenant: Tenant, catalog: Catalog): Statement
   const columns = pageColumns(plan);
   const page = sql`select ${join(columns, ", ")} from page where ${ident(ORDER_COLUMN)} <= ${value(plan.limit, "int")}`;
   const rows = total ? sql`${page} union all ${totalRow(plan)}` : page;
-  const provenance = [sql`s.data_as_of as ${ident(AS_OF_COLUMN)}`, sql`s.data_version as ${ident(VERSION_COLUMN)}`, ...missingValues(context)];
+  const provenance = [
+    sql`s.data_as_of as ${ident(AS_OF_COLUMN)}`,
+    sql`s.data_version as ${ident(VERSION_COLUMN)}`,
+    ...missingValues(context),
+  ];
   return toStatement(
     sql`with ${join(named, ", ")}
 select ${join(provenance, ", ")}, p.* from (select 1) as one left join state as s on true left join (${rows}) as p on true order by p.${ident(ORDER_COLUMN)}`,
@@ -48,7 +64,10 @@ function stateRows(context: Context): Sql {
 }
 
 function boundRows(context: Context): Sql {
-  return sql`select min(lo) as lo, max(hi) as hi from (${join(context.plan.facts.map((fact) => factBounds(context, fact)), " union all ")}) as every`;
+  return sql`select min(lo) as lo, max(hi) as hi from (${join(
+    context.plan.facts.map((fact) => factBounds(context, fact)),
+    " union all ",
+  )}) as every`;
 }
 
 function spines(context: Context): [string, Sql][] {
@@ -69,7 +88,10 @@ function pageRows({ plan }: Context): Sql {
   const tieBreak = [sql`spine_i`, ...plan.dimensions.map((_, index) => sql`${ident(dimensionColumn(index))} nulls last`)];
   const counts = [
     ...planNotes(plan).map(({ id }) => sql`sum(${ident(id)}) over () as ${ident(`sum_${id}`)}`),
-    sql`${join(plan.facts.map(({ rowsId }) => sql`coalesce(sum(${ident(rowsId)}) over (), 0)`), " + ")} as ${ident(ROWS_READ_COLUMN)}`,
+    sql`${join(
+      plan.facts.map(({ rowsId }) => sql`coalesce(sum(${ident(rowsId)}) over (), 0)`),
+      " + ",
+    )} as ${ident(ROWS_READ_COLUMN)}`,
   ];
   return sql`select answer.*, count(*) over () as ${ident(TOTAL_COLUMN)}, ${join(counts, ", ")},
     row_number() over (order by ${join([...asked, ...tieBreak], ", ")}) as ${ident(ORDER_COLUMN)}
@@ -89,7 +111,9 @@ function columnOf(plan: Plan, name: string): string {
 
 function outputNames(plan: Plan): Sql[] {
   return plan.outputs.flatMap((_, index) =>
-    (isCompared(plan) ? [outputColumn(index), previousColumn(index), deltaColumn(index)] : [outputColumn(index)]).map((name) => ident(name)),
+    (isCompared(plan) ? [outputColumn(index), previousColumn(index), deltaColumn(index)] : [outputColumn(index)]).map((name) =>
+      ident(name),
+    ),
   );
 }
 
@@ -107,7 +131,12 @@ function pageColumns(plan: Plan): Sql[] {
 }
 
 function totalRow(plan: Plan): Sql {
-  const blanks = [sql`0::bigint`, ...[TOTAL_COLUMN, ROWS_READ_COLUMN, ...planNotes(plan)].map(() => sql`null::bigint`), sql`false`, sql`null::date`];
+  const blanks = [
+    sql`0::bigint`,
+    ...[TOTAL_COLUMN, ROWS_READ_COLUMN, ...planNotes(plan)].map(() => sql`null::bigint`),
+    sql`false`,
+    sql`null::date`,
+  ];
   const dimensions = plan.dimensions.map(() => sql`null::text`);
   return sql`select ${join([...blanks, ...dimensions, ...outputNames(plan)], ", ")} from total_answer`;
 }

@@ -8,7 +8,7 @@ import { all, empty, ident, join, type Sql, sql, value, verified } from "./fragm
 import { aggregateOf, expressionsOf, filtered, foldedValues, presenceOf } from "./measure.ts";
 import { scoredUnits } from "./score.ts";
 import { sourceRows } from "./source.ts";
-import { hasBuckets, isBounded, type Pass, passName } from "./spine.ts";
+import { hasBuckets, isBounded, mayLeaveGaps, type Pass, passName } from "./spine.ts";
 
 /** Names of the columns that count the rows behind measure `m1`. */
 export const presenceId = (measureId: string): string => `${measureId}_n`;
@@ -23,7 +23,10 @@ export function factRows(context: Context, fact: PlanFact, pass: Pass): Sql {
   const placed = placedRows(context, fact, pass);
   const keys = [
     sql`${placed.bucket} as spine_i`,
-    ...dimensions.map(({ name, multiValued }, index) => sql`${multiValued ? ident(`mv${index + 1}`) : ident("r", name)} as ${ident(dimensionColumn(index))}`),
+    ...dimensions.map(
+      ({ name, multiValued }, index) =>
+        sql`${multiValued ? ident(`mv${index + 1}`) : ident("r", name)} as ${ident(dimensionColumn(index))}`,
+    ),
   ];
   const keyNames = [sql`spine_i`, ...dimensions.map((_, index) => ident(dimensionColumn(index)))];
   const unnested = dimensions.map(({ name, multiValued }, index) => (multiValued ? unnest(name, index) : empty));
@@ -32,7 +35,10 @@ export function factRows(context: Context, fact: PlanFact, pass: Pass): Sql {
     ...fact.notes.map(({ id, where }) => sql`count(*)${filtered(verified(where))} as ${ident(id)}`),
     sql`count(*) as ${ident(fact.rowsId)}`,
   ];
-  const positions = join(keys.map((_, index) => sql`${ordinal(index + 1)}`), ", ");
+  const positions = join(
+    keys.map((_, index) => sql`${ordinal(index + 1)}`),
+    ", ",
+  );
   if (fact.per.length === 0) {
     return sql`select ${join([...keys, ...measureColumns(fact), ...counts], ", ")} from ${from} group by ${positions}`;
   }
@@ -83,7 +89,14 @@ function placedRows(context: Context, fact: PlanFact, pass: Pass): Placed {
 function measureConditions(fact: PlanFact): Sql[] {
   const wheres = [...new Set(fact.measures.map((measure) => measure.where))];
   const known = wheres.filter((where) => where !== undefined);
-  return known.length === wheres.length && known.length > 0 ? [sql`(${join(known.map((where) => verified(where)), " or ")})`] : [];
+  return known.length === wheres.length && known.length > 0
+    ? [
+        sql`(${join(
+          known.map((where) => verified(where)),
+          " or ",
+        )})`,
+      ]
+    : [];
 }
 
 function factSource(context: Context, fact: PlanFact, datasource: DatasourceDefinition): Sql {
@@ -114,8 +127,9 @@ function placedEvents(context: Context, fact: PlanFact, pass: Pass, { source, co
   const time = ident("r", must(fact.time, "time of an event"));
   const edges = passName(pass, "edges");
   const bucket = hasBuckets(context, pass) ? sql`width_bucket(${time}, (select starts from ${edges}))` : sql`1`;
+  const inside = mayLeaveGaps(context, pass) ? [sql`${time} < (select ends from ${edges})[${bucket}]`] : [];
   const within = isBounded(context) ? [sql`${time} >= ${lowerEdge(context, pass)}`, sql`${time} < ${upperEdge(context, pass)}`] : [];
-  return { bucket, from: source, conditions: [...conditions, ...within] };
+  return { bucket, from: source, conditions: [...conditions, ...within, ...inside] };
 }
 
 /** The period's edges as constants where they are known, which the planner can estimate by, else as read from the spine. */

@@ -23,17 +23,40 @@ export function needsBounds({ plan }: Context): boolean {
 export function spineRows(context: Context, pass: Pass): Sql {
   if (pass === "current") return withInstants(context, currentBuckets(context));
   if (pass === "total") {
-    return withInstants(context, sql`select 1 as spine_i, null::date as spine_bucket, min(spine_first) as spine_first, max(spine_next) as spine_next, false as spine_cut from current_spine`);
+    // Without buckets nothing counts: a missing end would reach to the end of the data.
+    const edge = (side: Sql): Sql => sql`coalesce(${side}, '-infinity'::timestamp)`;
+    return withInstants(
+      context,
+      sql`select 1 as spine_i, null::date as spine_bucket, ${edge(sql`min(spine_first)`)} as spine_first, ${edge(sql`max(spine_next)`)} as spine_next, false as spine_cut from current_spine`,
+    );
   }
+  const first = movedBack(context, sql`spine_first`);
+  const next = movedBack(context, sql`spine_next`);
+  // A day is held against one day, also where the earlier month is longer.
+  const end = mayLeaveGaps(context, pass) ? sql`least(${next}, ${first} + (spine_next - spine_first))` : next;
   const source = pass === "previous" ? sql`current_spine` : sql`total_spine`;
-  const back = shift(context);
-  return withInstants(context, sql`select spine_i, spine_bucket, spine_first - ${back} as spine_first, spine_next - ${back} as spine_next, false as spine_cut from ${source}`);
+  return withInstants(
+    context,
+    sql`select spine_i, spine_bucket, ${first} as spine_first, ${end} as spine_next, false as spine_cut from ${source}`,
+  );
 }
 
-function shift({ plan }: Context): Sql {
-  const { shift: back } = plan.time;
-  if (back === null) throw new Error("the plan compares nothing");
-  return value("months" in back ? `${back.months} months` : `${back.days} days`, "interval");
+/**
+ * A local time as far back as the plan compares. A day that the earlier month does not have (the 31st, or 29 February) becomes the
+ * day after that month's last, so that its bucket is empty rather than a second 28 February.
+ */
+function movedBack({ plan }: Context, local: Sql): Sql {
+  const { shift } = plan.time;
+  if (shift === null) throw new Error("the plan compares nothing");
+  if ("days" in shift) return sql`(${local} - ${value(`${shift.days} days`, "interval")})`;
+  const months = value(`${shift.months} months`, "interval");
+  return sql`(${local} - ${months} + case when ${local} - ${months} + ${months} <> ${local} then interval '1 day' else interval '0' end)`;
+}
+
+/** Whether the buckets compared with may leave days between them: those that a month has more than the asked one. */
+export function mayLeaveGaps({ plan }: Context, pass: Pass): boolean {
+  const { grain, shift } = plan.time;
+  return pass === "previous" && (grain === "day" || grain === "week") && shift !== null && "months" in shift;
 }
 
 /** The buckets of the asked period in local time; the first and last cut to the period. */
@@ -73,7 +96,7 @@ function withInstants(context: Context, buckets: Sql): Sql {
 
 /** The spine's edges as sorted arrays, so that a row finds its bucket by binary search (width_bucket). */
 export function edgeRows(spine: Sql): Sql {
-  return sql`select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,
+  return sql`select array_agg(spine_start order by spine_i) as starts, array_agg(spine_end order by spine_i) as ends, array_agg(spine_cover order by spine_i) as covers,
     min(spine_start) as lo, max(spine_end) as hi, count(*)::int as n from ${spine}`;
 }
 
@@ -97,4 +120,3 @@ export function hasBuckets({ plan }: Context, pass: Pass): boolean {
 export function isBounded({ plan }: Context): boolean {
   return plan.time.grain !== null || plan.time.from !== null || plan.time.to !== null;
 }
-

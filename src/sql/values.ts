@@ -28,4 +28,3 @@ from (${rows}) as r${unnested}${condition} group by 1 order by 2 desc, 1 nulls l
 export function explained(statement: Statement): Statement {
   return { text: `explain (format json) ${statement.text}`, values: statement.values };
 }
-

@@ -13,10 +13,19 @@ test("the settings' tenant and user act; the tenant cannot be changed afterwards
 });
 
 test("nobody is known without a tenant, or with one that does not exist; each says what to do", async () => {
-  await expect(identifyLocal({ user: "ada" }, find)).rejects.toMatchObject({ code: "UNAUTHENTICATED", details: { next: expect.stringContaining("METRICGATE_TENANT") } });
-  await expect(identifyLocal({ tenant: "acne", user: "ada" }, find)).rejects.toMatchObject({ code: "UNAUTHENTICATED", message: 'There is no tenant "acne".', details: { next: expect.stringContaining("metricgate tenant create") } });
+  await expect(identifyLocal({ user: "ada" }, find)).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+    details: { next: expect.stringContaining("METRICGATE_TENANT") },
+  });
+  await expect(identifyLocal({ tenant: "acne", user: "ada" }, find)).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+    message: 'There is no tenant "acne".',
+    details: { next: expect.stringContaining("metricgate tenant create") },
+  });
 });
 
 test.each([0, -1, 1.5, Number.NaN])("a tenant's id is a positive whole number: %d is none", async (id) => {
-  await expect(identifyLocal({ tenant: "acme", user: "ada" }, () => Promise.resolve({ ...RECORD, id }))).rejects.toThrow("positive whole number");
+  await expect(identifyLocal({ tenant: "acme", user: "ada" }, () => Promise.resolve({ ...RECORD, id }))).rejects.toThrow(
+    "positive whole number",
+  );
 });

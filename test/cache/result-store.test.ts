@@ -2,7 +2,11 @@ import { expect, test } from "vitest";
 import { memoryResultStore, RESULT_LIFETIME_MS } from "../../src/cache/result-store.ts";
 import { testPrincipal, testTenant } from "../support/tenants.ts";
 
-const [one, two, three] = [1, 2, 3].map((id) => testPrincipal(testTenant({ id }))) as [ReturnType<typeof testPrincipal>, ReturnType<typeof testPrincipal>, ReturnType<typeof testPrincipal>];
+const [one, two, three] = [1, 2, 3].map((id) => testPrincipal(testTenant({ id }))) as [
+  ReturnType<typeof testPrincipal>,
+  ReturnType<typeof testPrincipal>,
+  ReturnType<typeof testPrincipal>,
+];
 
 test("a handle works for the tenant and user it was given to, and for nobody else", () => {
   const store = memoryResultStore<string>({ maxBytes: 100, maxTenantBytes: 100 });

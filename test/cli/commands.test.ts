@@ -22,12 +22,21 @@ function temporary(name: string, content: string): string {
 const RESULT = {
   data: {
     columns: [
-      { name: "time", type: "date", label: "Month", role: "time" }, { name: "status", type: "string", label: "Status", role: "dimension" },
-      { name: "lead_time", type: "number", unit: "days", label: "Lead time", role: "measure" }, { name: "bug_ratio", type: "number", unit: "ratio", label: "Bug ratio", role: "measure" },
+      { name: "time", type: "date", label: "Month", role: "time" },
+      { name: "status", type: "string", label: "Status", role: "dimension" },
+      { name: "lead_time", type: "number", unit: "days", label: "Lead time", role: "measure" },
+      { name: "bug_ratio", type: "number", unit: "ratio", label: "Bug ratio", role: "measure" },
     ],
-    rows: [["2024-01-01", "=Done\u202e\n", 12.345, 0.12345], ["2024-02-01", null, 7, null]],
+    rows: [
+      ["2024-01-01", "=Done\u202e\n", 12.345, 0.12345],
+      ["2024-02-01", null, 7, null],
+    ],
     totals: [null, null, 9.5, 0.25],
-    total: 2, truncated: false, next_cursor: null, query_time_ms: 1, cached: false,
+    total: 2,
+    truncated: false,
+    next_cursor: null,
+    query_time_ms: 1,
+    cached: false,
   },
   meta: { summary: "A summary.", warnings: ["a warning"], deprecations: ["an old metric"], result_id: "res_1" },
 } as unknown as Result;
@@ -49,7 +58,10 @@ function fakeProduct(result: Result = RESULT): Fake {
 
 test("query prints a table, with what must be known on stderr", async () => {
   const product = fakeProduct();
-  const { out, err, flags } = await runCli(["query", temporary("spec.json", '{"measures":[]}'), "--tenant", "acme", "--log-level", "error"], { product });
+  const { out, err, flags } = await runCli(
+    ["query", temporary("spec.json", '{"measures":[]}'), "--tenant", "acme", "--log-level", "error"],
+    { product },
+  );
   expect(out).toBe(
     [
       "time        status   lead_time (days)  bug_ratio",
@@ -68,7 +80,9 @@ test("query prints a table, with what must be known on stderr", async () => {
 test("query prints CSV that a spreadsheet takes as text, and JSON as tools answer it", async () => {
   const readStdin = () => Promise.resolve('{"measures":[]}');
   const csv = await runCli(["query", "-", "--format", "csv"], { product: fakeProduct(), readStdin });
-  expect(csv.out).toBe('time,status,lead_time,bug_ratio\r\n2024-01-01,"\'=Done\u202e\n",12.345,0.12345\r\n2024-02-01,,7,\r\n,,9.5,0.25\r\n');
+  expect(csv.out).toBe(
+    'time,status,lead_time,bug_ratio\r\n2024-01-01,"\'=Done\u202e\n",12.345,0.12345\r\n2024-02-01,,7,\r\n,,9.5,0.25\r\n',
+  );
   const json = await runCli(["query", "-", "--format", "json"], { product: fakeProduct(), readStdin });
   expect(JSON.parse(json.out)).toEqual({ success: true, ...JSON.parse(JSON.stringify(RESULT)) });
   expect(json.err).toBe("");
@@ -80,7 +94,10 @@ test("query without totals, of more rows than a page: all of them", async () => 
   await runCli(["query", "-", "--format", "csv"], { product, readStdin: () => Promise.resolve("{}") });
   expect(product.pages).toEqual([{ result_id: "res_1", limit: 1000 }]);
   const { totals: _totals, ...data } = RESULT.data;
-  const bare = await runCli(["query", "-", "--format", "csv"], { product: fakeProduct({ ...RESULT, data }), readStdin: () => Promise.resolve("{}") });
+  const bare = await runCli(["query", "-", "--format", "csv"], {
+    product: fakeProduct({ ...RESULT, data }),
+    readStdin: () => Promise.resolve("{}"),
+  });
   expect(bare.out.trimEnd().split("\r\n")).toHaveLength(3);
   expect(resultTable({ ...RESULT, data })).not.toContain("total");
 });
@@ -101,10 +118,15 @@ test.each([["null"], ["[1]"], ['"text"'], ["3"]])("query --explain passes %s on 
 
 test("query says in one line that a file is absent or no JSON, and opens nothing", async () => {
   const absent = await runCli(["query", "/no/such/file.json"]);
-  expect(absent.thrown).toMatchObject({ name: "UsageError", message: "cannot read /no/such/file.json; give a file with a spec, or - for standard input" });
+  expect(absent.thrown).toMatchObject({
+    name: "UsageError",
+    message: "cannot read /no/such/file.json; give a file with a spec, or - for standard input",
+  });
   const broken = await runCli(["query", "-"], { readStdin: () => Promise.resolve("{") });
   expect(broken.thrown).toMatchObject({ name: "UsageError", message: expect.stringMatching(/^standard input is not JSON: .+/) });
-  expect((await runCli(["query", temporary("spec.json", "measures: []")])).thrown).toMatchObject({ message: expect.stringMatching(/spec\.json is not JSON: /) });
+  expect((await runCli(["query", temporary("spec.json", "measures: []")])).thrown).toMatchObject({
+    message: expect.stringMatching(/spec\.json is not JSON: /),
+  });
 });
 
 test("the product is closed, also when a command fails", async () => {
@@ -117,7 +139,13 @@ test("the product is closed, also when a command fails", async () => {
 });
 
 test.each([
-  [undefined, "127.0.0.1", 8765], ["", "127.0.0.1", 8765], ["9000", "127.0.0.1", 9000], ["localhost", "localhost", 8765], ["localhost:0", "localhost", 0], ["[::1]:81", "::1", 81], ["[::1]", "::1", 8765],
+  [undefined, "127.0.0.1", 8765],
+  ["", "127.0.0.1", 8765],
+  ["9000", "127.0.0.1", 9000],
+  ["localhost", "localhost", 8765],
+  ["localhost:0", "localhost", 0],
+  ["[::1]:81", "::1", 81],
+  ["[::1]", "::1", 8765],
 ])("--http %s listens on %s port %i", (text, host, port) => {
   expect(parseAddress(text)).toEqual({ host, port });
 });
@@ -135,7 +163,10 @@ test("serve listens on this machine only", async () => {
 
 test("serve --http says where, stays until stopped; serve ends with its client", async () => {
   const served: unknown[] = [];
-  const product = { serveHttp: (host: string, port: number) => (served.push([host, port]), Promise.resolve({ url: "http://127.0.0.1:1/mcp" })), serveStdio: () => Promise.resolve({ closed: Promise.resolve() }) };
+  const product = {
+    serveHttp: (host: string, port: number) => (served.push([host, port]), Promise.resolve({ url: "http://127.0.0.1:1/mcp" })),
+    serveStdio: () => Promise.resolve({ closed: Promise.resolve() }),
+  };
   let stop: (() => void) | undefined;
   const running = runCli(["serve", "--http"], { product, stopped: () => new Promise((resolve) => (stop = resolve)) });
   await expect.poll(() => stop).toBeDefined();
@@ -143,39 +174,81 @@ test("serve --http says where, stays until stopped; serve ends with its client",
   stop?.();
   expect(await running).toMatchObject({ out: "", err: "metricgate 0.0.0 serves MCP at http://127.0.0.1:1/mcp\n", exitCode: 0 });
   expect(served).toEqual([["127.0.0.1", 8765]]);
-  expect(await runCli(["serve", "--stdio"], { product, stopped: () => new Promise(() => undefined) })).toMatchObject({ out: "", err: "", exitCode: 0 });
+  expect(await runCli(["serve", "--stdio"], { product, stopped: () => new Promise(() => undefined) })).toMatchObject({
+    out: "",
+    err: "",
+    exitCode: 0,
+  });
 });
 
 test("demo answers a question, shows how to connect and where", async () => {
   const product = { ...fakeProduct(), serveHttp: () => Promise.resolve({ url: "http://127.0.0.1:1/mcp" }) };
   const { out } = await runCli(["demo"], { product });
-  for (const text of ["A summary.", "note: a warning", "lead_time (days)", '"mcpServers"', "claude mcp add --transport http metricgate http://127.0.0.1:1/mcp", "Serving MCP at http://127.0.0.1:1/mcp"]) expect(out).toContain(text);
+  for (const text of [
+    "A summary.",
+    "note: a warning",
+    "lead_time (days)",
+    '"mcpServers"',
+    "claude mcp add --transport http metricgate http://127.0.0.1:1/mcp",
+    "Serving MCP at http://127.0.0.1:1/mcp",
+  ])
+    expect(out).toContain(text);
   expect(product.specs).toHaveLength(1);
 });
 
 const NONE: ImportReport["read"] = { projects: 0, sprints: 0, issues: 0, events: 0, sprintIssues: 0, statuses: 0 };
 const REPORT: ImportReport = {
-  instanceId: "inst1", read: { projects: 1, issues: 3 }, stored: { projects: 1, issues: 2, events: 0 }, newIssues: 2, refusedCount: 22,
-  refused: Array.from({ length: 22 }, (_, index) => ({ place: `issues.ndjson:${index}`, reason: "no key" })), warnings: [{ message: "odd", count: 2, place: "issues.ndjson:1" }],
-  unmappedStatuses: [{ ref: "7", name: "Limbo" }], statusDisagreements: [{ name: "Open" }], dataAsOf: null, dataVersion: 1, durationMs: 1500,
+  instanceId: "inst1",
+  read: { projects: 1, issues: 3 },
+  stored: { projects: 1, issues: 2, events: 0 },
+  newIssues: 2,
+  refusedCount: 22,
+  refused: Array.from({ length: 22 }, (_, index) => ({ place: `issues.ndjson:${index}`, reason: "no key" })),
+  warnings: [{ message: "odd", count: 2, place: "issues.ndjson:1" }],
+  unmappedStatuses: [{ ref: "7", name: "Limbo" }],
+  statusDisagreements: [{ name: "Open" }],
+  dataAsOf: null,
+  dataVersion: 1,
+  durationMs: 1500,
 } as unknown as ImportReport;
 
 test("import tells what was stored, refused and doubtful", async () => {
   const orders: unknown[] = [];
   const product = { importData: (order: unknown) => (orders.push(order), Promise.resolve(REPORT)) };
-  const { out, err } = await runCli(["import", "neutral", "/data", "--tenant", "acme", "--instance", "inst1", "--mapping", "map.yaml"], { product });
-  expect(out).toBe("acme/inst1: 1 projects, 2 issues stored (2 new issues) in 1.5 s.\nRead 1 projects, 3 issues; refused 22. Data as of never.\n");
+  const { out, err } = await runCli(["import", "neutral", "/data", "--tenant", "acme", "--instance", "inst1", "--mapping", "map.yaml"], {
+    product,
+  });
+  expect(out).toBe(
+    "acme/inst1: 1 projects, 2 issues stored (2 new issues) in 1.5 s.\nRead 1 projects, 3 issues; refused 22. Data as of never.\n",
+  );
   expect(err.split("\n").filter((line) => line.startsWith("refused "))).toHaveLength(20);
-  for (const text of ["… and 2 more refused rows", "note: odd (2, first at issues.ndjson:1)", 'note: status "Limbo" (7) belongs to no category', 'category of status "Open"']) expect(err).toContain(text);
+  for (const text of [
+    "… and 2 more refused rows",
+    "note: odd (2, first at issues.ndjson:1)",
+    'note: status "Limbo" (7) belongs to no category',
+    'category of status "Open"',
+  ])
+    expect(err).toContain(text);
   expect(orders).toEqual([{ format: "neutral", path: "/data", tenant: "acme", instance: "inst1", mappingFile: "map.yaml" }]);
 });
 
 test("import shows its progress to a person, and clears it", async () => {
   const importData: Product["importData"] = (order) => {
     for (const stage of ["reading", "reading", "deriving"] as const) order.onProgress?.({ stage, read: { ...NONE, issues: 5 } });
-    return Promise.resolve({ ...REPORT, stored: NONE, refused: [], refusedCount: 0, warnings: [], unmappedStatuses: [], statusDisagreements: [] });
+    return Promise.resolve({
+      ...REPORT,
+      stored: NONE,
+      refused: [],
+      refusedCount: 0,
+      warnings: [],
+      unmappedStatuses: [],
+      statusDisagreements: [],
+    });
   };
-  const { out, err } = await runCli(["import", "jira-csv", "x.csv", "--tenant", "acme", "--instance", "inst1"], { product: { importData }, isInteractive: true });
+  const { out, err } = await runCli(["import", "jira-csv", "x.csv", "--tenant", "acme", "--instance", "inst1"], {
+    product: { importData },
+    isInteractive: true,
+  });
   expect(out).toContain("acme/inst1: nothing stored");
   // The second report of a stage within 200 ms is left out; a new stage is not.
   const lines = err.split("\r\u001B[K").slice(1);
@@ -193,26 +266,44 @@ test("import refuses an unknown format and needs a tenant and an instance", asyn
 
 test("migrate and doctor tell what they did and found", async () => {
   expect((await runCli(["migrate"], { product: { migrate: () => Promise.resolve([]) } })).out).toBe("the schema is up to date\n");
-  expect((await runCli(["migrate"], { product: { migrate: () => Promise.resolve(["1-schema", "2-walls"]) } })).out).toBe("applied 1-schema, 2-walls\n");
+  expect((await runCli(["migrate"], { product: { migrate: () => Promise.resolve(["1-schema", "2-walls"]) } })).out).toBe(
+    "applied 1-schema, 2-walls\n",
+  );
   const catalog = { name: "delivery", version: "1.0.0", metrics: new Map() } as unknown as Product["catalog"];
-  const well = await runCli(["doctor"], { product: { catalog, check: () => Promise.resolve([{ what: "database", ok: true, found: "there" }]) } });
+  const well = await runCli(["doctor"], {
+    product: { catalog, check: () => Promise.resolve([{ what: "database", ok: true, found: "there" }]) },
+  });
   expect(well).toMatchObject({ out: "ok    catalog: delivery 1.0.0, 0 metrics, consistent\nok    database: there\n", exitCode: 0 });
-  const ill = await runCli(["doctor"], { product: { catalog, check: () => Promise.resolve([{ what: "database", ok: false, found: "away", fix: "Start it." }]) } });
+  const ill = await runCli(["doctor"], {
+    product: { catalog, check: () => Promise.resolve([{ what: "database", ok: false, found: "away", fix: "Start it." }]) },
+  });
   expect(ill).toMatchObject({ out: expect.stringContaining("FAIL  database: away\n      fix: Start it.\n"), exitCode: 1 });
 });
 
 test("tenants are made with a canonical zone and a weekday, and listed", async () => {
   const made: unknown[] = [];
-  const tenants = (list: unknown[]) => () => Promise.resolve({ create: (one: object) => (made.push(one), Promise.resolve({ id: 1, ...one })), list: () => Promise.resolve(list) } as never);
+  const tenants = (list: unknown[]) => () =>
+    Promise.resolve({
+      create: (one: object) => (made.push(one), Promise.resolve({ id: 1, ...one })),
+      list: () => Promise.resolve(list),
+    } as never);
   const product = { tenants: tenants([]) };
   const { out } = await runCli(["tenant", "create", "acme", "--timezone", "europe/prague", "--week-start", "Sunday"], { product });
   expect(out).toBe("created tenant acme (weeks start on sunday, zone Europe/Prague)\n");
   expect(made).toEqual([{ slug: "acme", name: "acme", timezone: "Europe/Prague", weekStart: 7 }]);
   for (const [args, message] of [
-    [["ACME"], "a tenant's short name is made of"], [["acme", "--week-start", "someday"], "--week-start takes a day"], [["acme", "--timezone", "Prague"], "--timezone takes an IANA zone"],
-  ] as const) expect((await runCli(["tenant", "create", ...args], { product })).thrown).toMatchObject({ name: "UsageError", message: expect.stringContaining(message) });
+    [["ACME"], "a tenant's short name is made of"],
+    [["acme", "--week-start", "someday"], "--week-start takes a day"],
+    [["acme", "--timezone", "Prague"], "--timezone takes an IANA zone"],
+  ] as const)
+    expect((await runCli(["tenant", "create", ...args], { product })).thrown).toMatchObject({
+      name: "UsageError",
+      message: expect.stringContaining(message),
+    });
   expect((await runCli(["tenant", "list"], { product })).out).toContain("no tenants yet");
-  const listed = await runCli(["tenant", "list"], { product: { tenants: tenants([{ slug: "acme", name: "Acme", timezone: "UTC", weekStart: 7 }]) } });
+  const listed = await runCli(["tenant", "list"], {
+    product: { tenants: tenants([{ slug: "acme", name: "Acme", timezone: "UTC", weekStart: 7 }]) },
+  });
   expect(listed.out).toBe("tenant  name  timezone  week starts\n──────  ────  ────────  ───────────\nacme    Acme  UTC       sunday\n");
 });
 
@@ -236,9 +327,15 @@ test("catalog check, docs and diff", async () => {
 
   const shipped = copyCatalog().directory;
   expect(await runCli(["catalog", "diff", shipped, shipped])).toMatchObject({ out: "no change\n", exitCode: 0 });
-  expect(await runCli(["catalog", "diff", shipped, copy.directory])).toMatchObject({ out: "safe      metric lead_time went from 1.0.0 to 1.1.0\n", exitCode: 0 });
+  expect(await runCli(["catalog", "diff", shipped, copy.directory])).toMatchObject({
+    out: "safe      metric lead_time went from 1.0.0 to 1.1.0\n",
+    exitCode: 0,
+  });
   copy.remove("metrics/net-flow.yaml");
-  expect(await runCli(["catalog", "diff", shipped, copy.directory])).toMatchObject({ out: expect.stringMatching(/^breaking {2}metric net_flow was removed\nsafe /), exitCode: 1 });
+  expect(await runCli(["catalog", "diff", shipped, copy.directory])).toMatchObject({
+    out: expect.stringMatching(/^breaking {2}metric net_flow was removed\nsafe /),
+    exitCode: 1,
+  });
 });
 
 test("help and version are no errors; an unknown command or option is", async () => {

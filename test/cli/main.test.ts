@@ -20,10 +20,16 @@ interface Ended {
   readonly status: number | null;
 }
 
-function run(args: readonly string[], { input = "", environment = {} }: { input?: string; environment?: Record<string, string> } = {}): Promise<Ended> {
+function run(
+  args: readonly string[],
+  { input = "", environment = {} }: { input?: string; environment?: Record<string, string> } = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("METRICGATE_")));
-    const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...inherited, METRICGATE_DATA_DIR: join(folder, "data"), ...environment } });
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: folder,
+      env: { ...inherited, METRICGATE_DATA_DIR: join(folder, "data"), ...environment },
+    });
     let [out, err] = ["", ""];
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
@@ -52,7 +58,17 @@ test("import, then ask: a table, CSV, JSON, the plan; from a file and from stand
   const source = join(folder, "tracker");
   cpSync(FIXTURE, source, { recursive: true });
   appendFileSync(join(source, "issues.ndjson"), '\n{"key": "WEB-99"}\nnot json\n');
-  const loaded = await run(["import", "neutral", source, "--tenant", "fixed", "--instance", "inst1", "--mapping", join(source, "mapping.yaml")]);
+  const loaded = await run([
+    "import",
+    "neutral",
+    source,
+    "--tenant",
+    "fixed",
+    "--instance",
+    "inst1",
+    "--mapping",
+    join(source, "mapping.yaml"),
+  ]);
   expect(loaded.status).toBe(0);
   expect(loaded.out).toMatch(/^fixed\/inst1: 2 projects, .* issues, .* stored \(\d+ new issues\) in /);
   expect(loaded.out).toContain("refused 2.");
@@ -61,7 +77,10 @@ test("import, then ask: a table, CSV, JSON, the plan; from a file and from stand
   const spec = join(folder, "spec.json");
   writeFileSync(spec, COUNT);
   const table = await run(["query", spec], AS_FIXED);
-  expect(table).toMatchObject({ status: 0, out: expect.stringMatching(/^project_key {2}n \(issues\)\n─+ {2}─+\nAPI +\d\nWEB +\d\ntotal +\d\n$/) });
+  expect(table).toMatchObject({
+    status: 0,
+    out: expect.stringMatching(/^project_key {2}n \(issues\)\n─+ {2}─+\nAPI +\d\nWEB +\d\ntotal +\d\n$/),
+  });
   expect(table.err).toMatch(/^Issues created by project key: 2 rows, from \d records\.\n/m);
   const csv = await run(["query", "-", "--tenant", "fixed", "--format", "csv"], { input: COUNT });
   expect(csv).toMatchObject({ status: 0, out: expect.stringMatching(/^project_key,n\r\nAPI,\d\r\nWEB,\d\r\n,\d\r\n$/) });
@@ -74,30 +93,50 @@ test("import, then ask: a table, CSV, JSON, the plan; from a file and from stand
   expect(listed.out).toContain("fixed   Fixed  Europe/Prague  sunday");
   const doctor = await run(["doctor"]);
   expect(doctor).toMatchObject({ status: 0, err: "" });
-  expect(doctor.out.split("\n").filter((line) => line !== "").every((line) => line.startsWith("ok    "))).toBe(true);
+  expect(
+    doctor.out
+      .split("\n")
+      .filter((line) => line !== "")
+      .every((line) => line.startsWith("ok    ")),
+  ).toBe(true);
   expect(doctor.out).toContain("tenants: fixed\n");
   expect(await run(["migrate"])).toMatchObject({ status: 0, out: "the schema is up to date\n" });
 });
 
 test("a bad spec ends with 1 and all its problems; what is no JSON with 2", { timeout: 60_000 }, async () => {
-  const bad = await run(["query", "-"], { ...AS_FIXED, input: '{"measures":[{"name":"leadtime"}],"dimensions":["projct_key"],"limit":5000}' });
+  const bad = await run(["query", "-"], {
+    ...AS_FIXED,
+    input: '{"measures":[{"name":"leadtime"}],"dimensions":["projct_key"],"limit":5000}',
+  });
   expect(bad).toMatchObject({ status: 1, out: "" });
   expect(bad.err).toContain("metricgate: SPEC_INVALID: The spec has 3 problems; nothing was run.");
-  expect(bad.err).toContain("\n  measures[0].name: there is no metric \"leadtime\". Did you mean lead_time?");
+  expect(bad.err).toContain('\n  measures[0].name: there is no metric "leadtime". Did you mean lead_time?');
   expect(bad.err).toContain("\n  dimensions[0]: ");
   expect(bad.err).toContain("\n  limit: limit is at most 1000 here. Did you mean 1000?");
   expect(bad.err).not.toContain("    at ");
-  expect(await run(["query", "-"], { input: "{" })).toMatchObject({ status: 2, out: "", err: expect.stringMatching(/^metricgate: standard input is not JSON: .*\n$/) });
+  expect(await run(["query", "-"], { input: "{" })).toMatchObject({
+    status: 2,
+    out: "",
+    err: expect.stringMatching(/^metricgate: standard input is not JSON: .*\n$/),
+  });
 });
 
 test.each([
   [["frobnicate"], 2, "error: unknown command 'frobnicate'"],
   [["query", "absent.json"], 2, "metricgate: cannot read absent.json; give a file with a spec, or - for standard input\n"],
-  [["serve", "--http", "0.0.0.0:8765"], 2, "metricgate: this release has no log-in, so it listens on this machine only; 0.0.0.0 would be open to others. Use 127.0.0.1.\n"],
+  [
+    ["serve", "--http", "0.0.0.0:8765"],
+    2,
+    "metricgate: this release has no log-in, so it listens on this machine only; 0.0.0.0 would be open to others. Use 127.0.0.1.\n",
+  ],
   [["serve", "--http", "nonsense:port"], 2, 'metricgate: --http takes host:port, as in 127.0.0.1:8765; not "nonsense:port"\n'],
   [["doctor", "--log-level", "loud"], 2, "metricgate: METRICGATE_LOG_LEVEL: "],
   [["doctor", "--database-url", "mysql://x"], 2, "metricgate: METRICGATE_DATABASE_URL: must be a URL"],
-  [["tenant", "create", "fixed"], 1, 'metricgate: SPEC_INVALID: There is already a tenant "fixed".\nChoose another name, or use that one.\n'],
+  [
+    ["tenant", "create", "fixed"],
+    1,
+    'metricgate: SPEC_INVALID: There is already a tenant "fixed".\nChoose another name, or use that one.\n',
+  ],
   [["query", "-", "--tenant", "nobody"], 1, 'metricgate: UNAUTHENTICATED: There is no tenant "nobody".\n'],
   [["import", "neutral", FIXTURE, "--tenant", "nobody", "--instance", "x"], 1, 'metricgate: NOT_FOUND: There is no tenant "nobody".\n'],
   [["import", "neutral", FIXTURE, "--tenant", "fixed", "--instance", "x", "--mapping", "absent.yaml"], 1, "metricgate: ENOENT"],
@@ -113,7 +152,11 @@ test.each([
 test("a wrong settings file is told in one line", { timeout: 60_000 }, async () => {
   writeFileSync(join(folder, "metricgate.config.json"), '{"METRICGATE_TENNANT": "x"}');
   try {
-    expect(await run(["doctor"])).toMatchObject({ status: 2, out: "", err: 'metricgate: metricgate.config.json: there is no setting "METRICGATE_TENNANT"\n' });
+    expect(await run(["doctor"])).toMatchObject({
+      status: 2,
+      out: "",
+      err: 'metricgate: metricgate.config.json: there is no setting "METRICGATE_TENNANT"\n',
+    });
   } finally {
     rmSync(join(folder, "metricgate.config.json"));
   }
@@ -123,7 +166,10 @@ test("the catalog: checked, documented, compared", { timeout: 60_000 }, async ()
   expect(await run(["catalog", "check"])).toMatchObject({ status: 0, err: "", out: expect.stringContaining("consistent.") });
   expect((await run(["catalog", "docs"])).out).toMatch(/^<!-- Generated/);
   const stale = join(folder, "stale.md");
-  expect(await run(["catalog", "docs", "--check", "--output", stale])).toMatchObject({ status: 1, err: expect.stringContaining("is stale") });
+  expect(await run(["catalog", "docs", "--check", "--output", stale])).toMatchObject({
+    status: 1,
+    err: expect.stringContaining("is stale"),
+  });
   expect(await run(["catalog", "diff", CATALOG_DIRECTORY, CATALOG_DIRECTORY])).toMatchObject({ status: 0, out: "no change\n" });
 });
 

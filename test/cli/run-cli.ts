@@ -13,7 +13,10 @@ export interface Ran {
 }
 
 /** Runs one command in this process, over a product of the test's making. */
-export async function runCli(args: readonly string[], options: Partial<Host> & { readonly product?: Partial<Product> } = {}): Promise<Ran & { readonly flags: Flags }> {
+export async function runCli(
+  args: readonly string[],
+  options: Partial<Host> & { readonly product?: Partial<Product> } = {},
+): Promise<Ran & { readonly flags: Flags }> {
   const { product, ...rest } = options;
   let [out, err] = ["", ""];
   let flags: Flags = {};
@@ -25,7 +28,9 @@ export async function runCli(args: readonly string[], options: Partial<Host> & {
     catalogDirectory: (given) => given["METRICGATE_CATALOG_DIR"] ?? CATALOG_DIRECTORY,
     open: (given) => {
       flags = given;
-      return product === undefined ? Promise.reject(new Error("this command opens nothing")) : Promise.resolve({ close: () => Promise.resolve(), version: "0.0.0", ...product } as Product);
+      return product === undefined
+        ? Promise.reject(new Error("this command opens nothing"))
+        : Promise.resolve({ close: () => Promise.resolve(), version: "0.0.0", ...product } as Product);
     },
     stopped: () => Promise.resolve(),
     ...rest,

@@ -29,14 +29,20 @@ function registerContentTools(server: McpServer): void {
     test_audio_content: { content: [{ type: "audio", data: WAV, mimeType: "audio/wav" }] },
     test_embedded_resource: { content: [embedded("test://embedded-resource", "text/plain", "This is an embedded resource content.")] },
     test_multiple_content_types: {
-      content: [{ type: "text", text: "Multiple content types test:" }, image, embedded("test://mixed-content-resource", "application/json", '{"test":"data","value":123}')],
+      content: [
+        { type: "text", text: "Multiple content types test:" },
+        image,
+        embedded("test://mixed-content-resource", "application/json", '{"test":"data","value":123}'),
+      ],
     },
   };
   for (const [name, result] of Object.entries(fixed)) server.registerTool(name, { description: name, inputSchema: nothing }, () => result);
   server.registerTool("test_error_handling", { description: "fails", inputSchema: nothing }, () => {
     throw new Error("This tool intentionally returns an error for testing");
   });
-  server.registerTool("json_schema_2020_12_tool", { description: "has a rich schema", inputSchema: fromJsonSchema(RICH_SCHEMA) }, (input) => textResult(JSON.stringify(input)));
+  server.registerTool("json_schema_2020_12_tool", { description: "has a rich schema", inputSchema: fromJsonSchema(RICH_SCHEMA) }, (input) =>
+    textResult(JSON.stringify(input)),
+  );
   server.registerTool(
     "test_x_mcp_header",
     {
@@ -103,11 +109,20 @@ function registerNoticeTools(server: McpServer, announce: () => Announce): void 
 
 function registerResources(server: McpServer): void {
   const text = (uri: string, content: string, mimeType = "text/plain") => ({ contents: [{ uri, mimeType, text: content }] });
-  server.registerResource("static-text", "test://static-text", { mimeType: "text/plain" }, ({ href }) => text(href, "This is the content of the static text resource."));
-  server.registerResource("watched-resource", "test://watched-resource", { mimeType: "text/plain" }, ({ href }) => text(href, "Watched resource content"));
-  server.registerResource("static-binary", "test://static-binary", { mimeType: "image/png" }, ({ href }) => ({ contents: [{ uri: href, mimeType: "image/png", blob: PNG }] }));
-  server.registerResource("template", new ResourceTemplate("test://template/{id}/data", { list: undefined }), { mimeType: "application/json" }, ({ href }, { id }) =>
-    text(href, JSON.stringify({ id, templateTest: true, data: `Data for ID: ${String(id)}` }), "application/json"),
+  server.registerResource("static-text", "test://static-text", { mimeType: "text/plain" }, ({ href }) =>
+    text(href, "This is the content of the static text resource."),
+  );
+  server.registerResource("watched-resource", "test://watched-resource", { mimeType: "text/plain" }, ({ href }) =>
+    text(href, "Watched resource content"),
+  );
+  server.registerResource("static-binary", "test://static-binary", { mimeType: "image/png" }, ({ href }) => ({
+    contents: [{ uri: href, mimeType: "image/png", blob: PNG }],
+  }));
+  server.registerResource(
+    "template",
+    new ResourceTemplate("test://template/{id}/data", { list: undefined }),
+    { mimeType: "application/json" },
+    ({ href }, { id }) => text(href, JSON.stringify({ id, templateTest: true, data: `Data for ID: ${String(id)}` }), "application/json"),
   );
 }
 
@@ -119,12 +134,22 @@ function registerTestPrompts(server: McpServer): void {
     { description: "two arguments", argsSchema: z.object({ arg1: z.string().describe("First"), arg2: z.string().describe("Second") }) },
     ({ arg1, arg2 }) => says(`Prompt with arguments: arg1='${arg1}', arg2='${arg2}'`),
   );
-  server.registerPrompt("test_prompt_with_embedded_resource", { description: "embeds", argsSchema: z.object({ resourceUri: z.string() }) }, ({ resourceUri }) => ({
-    messages: [
-      { role: "user", content: { type: "resource", resource: { uri: resourceUri, mimeType: "text/plain", text: "Embedded resource content for testing." } } },
-      { role: "user", content: { type: "text", text: "Please process the embedded resource above." } },
-    ],
-  }));
+  server.registerPrompt(
+    "test_prompt_with_embedded_resource",
+    { description: "embeds", argsSchema: z.object({ resourceUri: z.string() }) },
+    ({ resourceUri }) => ({
+      messages: [
+        {
+          role: "user",
+          content: {
+            type: "resource",
+            resource: { uri: resourceUri, mimeType: "text/plain", text: "Embedded resource content for testing." },
+          },
+        },
+        { role: "user", content: { type: "text", text: "Please process the embedded resource above." } },
+      ],
+    }),
+  );
   server.registerPrompt("test_prompt_with_image", { description: "shows" }, () => ({
     messages: [
       { role: "user", content: { type: "image", data: PNG, mimeType: "image/png" } },

@@ -22,7 +22,8 @@ const dataDirectory = mkdtempSync(join(tmpdir(), "metricgate-conformance-data-")
 process.env["METRICGATE_DATA_DIR"] = dataDirectory;
 await install();
 await against("../../src/main.ts", ["serve", "--http", "127.0.0.1:0"], async (url) => {
-  for (const revision of REVISIONS) await suite("production", url, revision, ["--expected-failures", join(HERE, `baseline-${revision}.yml`)]);
+  for (const revision of REVISIONS)
+    await suite("production", url, revision, ["--expected-failures", join(HERE, `baseline-${revision}.yml`)]);
   await inspector("http", [url, "--transport", "http"]);
   await inspector("http, 2026 era", [url, "--transport", "http", "--protocol-era", "modern"]);
 });
@@ -32,7 +33,8 @@ await against("fixture-server.ts", [], async (url) => {
 await inspector("stdio", [process.execPath, join(HERE, "../../src/main.ts"), "serve"]);
 
 rmSync(dataDirectory, { recursive: true, force: true });
-for (const { ok, name, summary } of outcomes) process.stdout.write(`${ok ? "ok  " : "FAIL"} ${name}${summary === "" ? "" : `: ${summary}`}\n`);
+for (const { ok, name, summary } of outcomes)
+  process.stdout.write(`${ok ? "ok  " : "FAIL"} ${name}${summary === "" ? "" : `: ${summary}`}\n`);
 process.exitCode = outcomes.every(({ ok }) => ok) ? 0 : 1;
 
 /** The tools have dependencies of their own and are installed apart from the product. */
@@ -45,7 +47,11 @@ async function install(): Promise<void> {
 async function suite(server: string, url: string, revision: string, options: readonly string[]): Promise<void> {
   const results = mkdtempSync(join(tmpdir(), "metricgate-conformance-"));
   const program = join(TOOLS, "node_modules/@modelcontextprotocol/conformance/dist/index.js");
-  const { code, output } = await run(process.execPath, [program, "server", "--url", url, "--requirements", revision, "-o", results, ...options], TOOLS);
+  const { code, output } = await run(
+    process.execPath,
+    [program, "server", "--url", url, "--requirements", revision, "-o", results, ...options],
+    TOOLS,
+  );
   if (code !== 0) process.stdout.write(`${output}\n`);
   outcomes.push({ name: `${server} ${revision}`, ok: code === 0, summary: scored(output) });
 }
@@ -66,15 +72,45 @@ async function inspector(name: string, target: readonly string[]): Promise<void>
   const call = (...options: string[]) => run(process.execPath, [program, "--cli", ...target, ...options], TOOLS);
   const checks: readonly (readonly [what: string, expected: number, options: string[]])[] = [
     ["lists tools strictly", 0, ["--method", "tools/list", "--strict"]],
-    ["calls", 0, ["--method", "tools/call", "--tool-name", "run_analytics_spec", "--tool-args-json", '{"measures":[{"name":"wip"}]}', "--format", "json"]],
-    ["reports a tool error", 5, ["--method", "tools/call", "--tool-name", "run_analytics_spec", "--tool-args-json", '{"measures":[{"name":"nope"}]}', "--format", "json"]],
+    [
+      "calls",
+      0,
+      [
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "run_analytics_spec",
+        "--tool-args-json",
+        '{"measures":[{"name":"wip"}]}',
+        "--format",
+        "json",
+      ],
+    ],
+    [
+      "reports a tool error",
+      5,
+      [
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "run_analytics_spec",
+        "--tool-args-json",
+        '{"measures":[{"name":"nope"}]}',
+        "--format",
+        "json",
+      ],
+    ],
     ["reads a resource", 0, ["--method", "resources/read", "--uri", "metricgate://catalog/metrics/wip"]],
     ["gets a prompt", 0, ["--method", "prompts/get", "--prompt-name", "explain_metric", "--prompt-args", "metric=wip"]],
   ];
   for (const [what, expected, options] of checks) {
     const { code, output } = await call(...options);
     if (code !== expected) process.stdout.write(`${output}\n`);
-    outcomes.push({ name: `inspector over ${name} ${what}`, ok: code === expected, summary: code === expected ? "" : `exit ${code}, expected ${expected}` });
+    outcomes.push({
+      name: `inspector over ${name} ${what}`,
+      ok: code === expected,
+      summary: code === expected ? "" : `exit ${code}, expected ${expected}`,
+    });
   }
 }
 

@@ -6,15 +6,28 @@ import { testParts } from "../support/mcp-parts.ts";
 import { testPrincipal, testTenant } from "../support/tenants.ts";
 
 const PRINCIPAL = testPrincipal(testTenant({ id: 1 }));
-const INITIALIZE = { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "x", version: "1" } } };
+const INITIALIZE = {
+  jsonrpc: "2.0",
+  id: 1,
+  method: "initialize",
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "x", version: "1" } },
+};
 
 function post(session?: string): Request {
-  const headers = { "content-type": "application/json", accept: "application/json, text/event-stream", ...(session === undefined ? {} : { "mcp-session-id": session }) };
+  const headers = {
+    "content-type": "application/json",
+    accept: "application/json, text/event-stream",
+    ...(session === undefined ? {} : { "mcp-session-id": session }),
+  };
   return new Request("http://localhost/mcp", { method: "POST", headers, body: "{}" });
 }
 
 async function sessionsOf(options: { readonly maxSessions: number; readonly idleMs: number }) {
-  const sessions = legacySessions(serverFactory(await testParts()), connections(() => undefined), options);
+  const sessions = legacySessions(
+    serverFactory(await testParts()),
+    connections(() => undefined),
+    options,
+  );
   const open = async (): Promise<string> => {
     const response = await sessions.open(post(), INITIALIZE, PRINCIPAL);
     await response.text();

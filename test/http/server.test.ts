@@ -10,7 +10,10 @@ const LIST = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list" });
 const HEADERS = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 
 /** A request as no fetch would send it. */
-function raw(url: string, options: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string }): Promise<{ status: number; text: string }> {
+function raw(
+  url: string,
+  options: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string },
+): Promise<{ status: number; text: string }> {
   const answered = Promise.withResolvers<{ status: number; text: string }>();
   const sent = request(url, { method: options.method ?? "POST", headers: { ...HEADERS, ...options.headers } }, (response) => {
     let text = "";
@@ -46,7 +49,10 @@ test.each([
 
 test("a browser of an allowed origin may ask beforehand and read the session", async () => {
   await using http = await testHttp({}, { allowedOrigins: ["https://tools.example.com"] });
-  const response = await fetch(http.edge.url, { method: "OPTIONS", headers: { origin: "https://tools.example.com", "access-control-request-method": "POST" } });
+  const response = await fetch(http.edge.url, {
+    method: "OPTIONS",
+    headers: { origin: "https://tools.example.com", "access-control-request-method": "POST" },
+  });
   expect(response.headers.get("access-control-allow-origin")).toBe("https://tools.example.com");
   expect(response.headers.get("access-control-expose-headers")).toContain("mcp-session-id");
 });
@@ -71,7 +77,9 @@ test("a body over the limit is refused before it is read as JSON", async () => {
       stream.close();
     },
   });
-  expect((await fetch(http.edge.url, { method: "POST", headers: HEADERS, body: unmeasured, duplex: "half" } as RequestInit)).status).toBe(413);
+  expect((await fetch(http.edge.url, { method: "POST", headers: HEADERS, body: unmeasured, duplex: "half" } as RequestInit)).status).toBe(
+    413,
+  );
 });
 
 test("deeply nested and very broad arguments are refused, and the server lives on", async () => {
@@ -164,7 +172,10 @@ test("while the database is away lists are answered and calls say so", async () 
 });
 
 test("a session belongs to who opened it", async () => {
-  const users = new Map([["a", 1], ["b", 2]]);
+  const users = new Map([
+    ["a", 1],
+    ["b", 2],
+  ]);
   const { testPrincipal, testTenant } = await import("../support/tenants.ts");
   await using http = await testHttp({
     identify: (asked) => {
@@ -172,14 +183,28 @@ test("a session belongs to who opened it", async () => {
       return testPrincipal(testTenant({ id: users.get(user) ?? 9 }), user);
     },
   });
-  const initialize = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "x", version: "1" } } });
+  const initialize = JSON.stringify({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "x", version: "1" } },
+  });
   const opened = await fetch(http.edge.url, { method: "POST", headers: { ...HEADERS, authorization: "a" }, body: initialize });
   await opened.text();
   const session = opened.headers.get("mcp-session-id") ?? "";
-  const call = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "run_analytics_spec", arguments: { measures: [{ name: "wip" }] } } });
-  await (await fetch(http.edge.url, { method: "POST", headers: { ...HEADERS, authorization: "b", "mcp-session-id": session }, body: call })).text();
+  const call = JSON.stringify({
+    jsonrpc: "2.0",
+    id: 2,
+    method: "tools/call",
+    params: { name: "run_analytics_spec", arguments: { measures: [{ name: "wip" }] } },
+  });
+  await (
+    await fetch(http.edge.url, { method: "POST", headers: { ...HEADERS, authorization: "b", "mcp-session-id": session }, body: call })
+  ).text();
   expect(http.parts.pipeline.seen.at(-1)?.principal.tenant.id).toBe(2);
-  expect((await fetch(http.edge.url, { method: "DELETE", headers: { ...HEADERS, authorization: "b", "mcp-session-id": session } })).status).toBe(405);
+  expect(
+    (await fetch(http.edge.url, { method: "DELETE", headers: { ...HEADERS, authorization: "b", "mcp-session-id": session } })).status,
+  ).toBe(405);
 });
 
 test("a port that is taken is an error, not a silence", async () => {

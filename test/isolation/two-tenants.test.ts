@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import { AppError } from "../../src/errors.ts";
 import type { SourceRecord } from "../../src/ingest/source.ts";
 import { must } from "../../src/must.ts";
 import type { Pipeline } from "../../src/pipeline.ts";
@@ -31,7 +32,10 @@ const groupable = [...catalog.dimensions.values()].filter((dimension) => !dimens
 const questions: readonly unknown[] = [
   ...[...catalog.metrics.values()].flatMap(({ name, dimensions }, index) => {
     const dimension = must(dimensions[index % dimensions.length], "a dimension");
-    return [{ measures: [{ name }], dimensions: [dimension], totals: true, limit: 1000 }, { measures: [{ name }], time: { grain: "week" }, limit: 1000 }];
+    return [
+      { measures: [{ name }], dimensions: [dimension], totals: true, limit: 1000 },
+      { measures: [{ name }], time: { grain: "week" }, limit: 1000 },
+    ];
   }),
   ...fc.sample(specsFor(catalog, worldOfA), { seed: 9, numRuns: 60 }).map((question) => question.input),
 ];
@@ -82,10 +86,17 @@ describeOnEachDatabase("two tenants with the same keys", (get) => {
   test.each(groupable)("a guess at B's %s finds nothing and is told nothing like it", async (dimension) => {
     const { values } = await pipeline.values(b, { dimension, limit: 200 });
     const theirs = values.flatMap(({ value }) => (value?.includes(MARK) === true ? [value] : []))[0];
-    const metric = must([...catalog.metrics.values()].find((one) => one.fields.includes(dimension)), dimension).name;
+    const metric = must(
+      [...catalog.metrics.values()].find((one) => one.fields.includes(dimension)),
+      dimension,
+    ).name;
     const guess = theirs ?? MARK;
     for (const written of [guess, guess.slice(0, -1)]) {
-      const { result, rows } = await ask(pipeline, tenantA, { measures: [{ name: metric }], dimensions: [dimension], filters: [{ field: dimension, op: "in", values: [written] }] });
+      const { result, rows } = await ask(pipeline, tenantA, {
+        measures: [{ name: metric }],
+        dimensions: [dimension],
+        filters: [{ field: dimension, op: "in", values: [written] }],
+      });
       expect(rows).toEqual([]);
       const told = JSON.stringify([result.data, result.meta.summary, result.meta.warnings]).replaceAll(written, "");
       expect(told).not.toContain(MARK);
@@ -98,8 +109,8 @@ describeOnEachDatabase("two tenants with the same keys", (get) => {
     expect(JSON.stringify(theirs.data.rows)).toContain(MARK);
     const told = async (id: string): Promise<unknown> => {
       const error: unknown = await pipeline.page(a, { result_id: id }).catch((reason: unknown) => reason);
-      if (!(error instanceof Error)) throw new Error(`A got B's page: ${JSON.stringify(error)}`);
-      return { ...error, message: error.message };
+      if (!(error instanceof AppError)) throw new Error(`A got B's page: ${JSON.stringify(error)}`);
+      return Object.fromEntries([...Object.entries(error), ["message", error.message]]);
     };
     const foreign = await told(theirs.meta.result_id);
     expect(foreign).toMatchObject({ code: "NOT_FOUND" });
@@ -109,7 +120,11 @@ describeOnEachDatabase("two tenants with the same keys", (get) => {
 
   test("a tenant without data gets none of anybody's", async () => {
     for (const { name, dimensions } of catalog.metrics.values()) {
-      const { rows } = await ask(pipeline, nobody, { measures: [{ name }], dimensions: [must(dimensions[0], "a dimension")], totals: true });
+      const { rows } = await ask(pipeline, nobody, {
+        measures: [{ name }],
+        dimensions: [must(dimensions[0], "a dimension")],
+        totals: true,
+      });
       expect(rows, name).toEqual([]);
     }
     for (const dimension of groupable) expect((await pipeline.values(testPrincipal(nobody), { dimension })).values, dimension).toEqual([]);
@@ -122,17 +137,31 @@ function marked(world: World): World {
   const all = (texts: readonly string[]): string[] => texts.map((text) => `${MARK} ${text}`);
   const markRecord = (record: SourceRecord): SourceRecord => {
     switch (record.kind) {
-      case "project": return { ...record, name: mark(record.name) };
-      case "status": return { ...record, name: `${MARK} ${record.name}` };
-      case "sprint": return { ...record, name: mark(record.name), boardId: mark(record.boardId) };
-      case "event": return record.field === "status" ? { ...record, from: mark(record.from), to: mark(record.to) } : record;
-      case "sprint_issue": return record;
-      case "issue": return {
-        ...record,
-        type: mark(record.type), priority: mark(record.priority), status: mark(record.status), resolution: mark(record.resolution),
-        assignee: mark(record.assignee), reporter: mark(record.reporter), summary: mark(record.summary), epicKey: mark(record.epicKey),
-        labels: all(record.labels), components: all(record.components), fixVersions: all(record.fixVersions),
-      };
+      case "project":
+        return { ...record, name: mark(record.name) };
+      case "status":
+        return { ...record, name: `${MARK} ${record.name}` };
+      case "sprint":
+        return { ...record, name: mark(record.name), boardId: mark(record.boardId) };
+      case "event":
+        return record.field === "status" ? { ...record, from: mark(record.from), to: mark(record.to) } : record;
+      case "sprint_issue":
+        return record;
+      case "issue":
+        return {
+          ...record,
+          type: mark(record.type),
+          priority: mark(record.priority),
+          status: mark(record.status),
+          resolution: mark(record.resolution),
+          assignee: mark(record.assignee),
+          reporter: mark(record.reporter),
+          summary: mark(record.summary),
+          epicKey: mark(record.epicKey),
+          labels: all(record.labels),
+          components: all(record.components),
+          fixVersions: all(record.fixVersions),
+        };
     }
   };
   return { ...world, instances: world.instances.map((one) => ({ ...one, records: one.records.map(markRecord) })) };

@@ -43,7 +43,10 @@ test("the list of tools leaves the other six their share of 4,000 tokens", async
 });
 
 test("the enums of all tools together stay below what some models take", async () => {
-  const values = JSON.stringify(await published()).match(/"enum":\[[^\]]*\]/g)?.flatMap((list) => JSON.parse(list.slice(7)) as string[]) ?? [];
+  const values =
+    JSON.stringify(await published())
+      .match(/"enum":\[[^\]]*\]/g)
+      ?.flatMap((list) => JSON.parse(list.slice(7)) as string[]) ?? [];
   expect(values).toContain("lead_time");
   expect(values.length).toBeLessThan(ENUM_VALUES_MAX);
 });

@@ -8,13 +8,28 @@ import { connect } from "../support/mcp-clients.ts";
 import { testHttp } from "../support/mcp-http.ts";
 import { HOSTILE_VALUES } from "../support/mcp-pipeline.ts";
 
-const EVERYWHERE = [...HOSTILE_VALUES, "__proto__", "constructor", "toString", "\u0000", "\ud800", "x".repeat(10_000), "${7*7}", "{{question}}", "../../etc/passwd", "file:///etc/passwd"];
+const EVERYWHERE = [
+  ...HOSTILE_VALUES,
+  "__proto__",
+  "constructor",
+  "toString",
+  "\u0000",
+  "\ud800",
+  "x".repeat(10_000),
+  "${7*7}",
+  "{{question}}",
+  "../../etc/passwd",
+  "file:///etc/passwd",
+];
 const HIDDEN = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u{e0000}-\u{e007f}]/u;
 
 test("text of the tracker stands inside a block that it cannot end, on lines of its own, with nothing hidden", async () => {
   await using http = await testHttp({ rows: HOSTILE_VALUES.length });
   await using client = await connect("v2-2026", { url: http.edge.url });
-  for (const [name, input] of [["run_analytics_spec", { measures: [{ name: "wip" }] }], ["list_values", { dimension: "label" }]] as const) {
+  for (const [name, input] of [
+    ["run_analytics_spec", { measures: [{ name: "wip" }] }],
+    ["list_values", { dimension: "label" }],
+  ] as const) {
     const { content, structuredContent } = await client.call(name, input);
     const text = (content as { text: string }[])[0]?.text ?? "";
     const marker = /^<<<([\w-]{8})$/m.exec(text)?.[1] ?? "";
@@ -51,7 +66,10 @@ test("hostile text in every string position is refused or treated as data", asyn
       ["list_values", { dimension: text }],
       ["list_values", { dimension: "label", search: text }],
       ["get_result", { result_id: text, cursor: text }],
-      ["run_analytics_spec", { measures: [{ name: text, agg: text, as: text }], dimensions: [text], timezone: text, sort: [{ field: text }] }],
+      [
+        "run_analytics_spec",
+        { measures: [{ name: text, agg: text, as: text }], dimensions: [text], timezone: text, sort: [{ field: text }] },
+      ],
     ];
     for (const [name, input] of calls) {
       const answer = await client.call(name, input);
@@ -61,7 +79,9 @@ test("hostile text in every string position is refused or treated as data", asyn
       expect(told.length).toBeLessThan(20_000);
     }
     await expect(client.raw.readResource({ uri: `metricgate://results/${encodeURIComponent(text.toWellFormed())}` })).rejects.toThrow();
-    await expect(client.raw.readResource({ uri: `metricgate://catalog/metrics/${encodeURIComponent(text.toWellFormed())}` })).rejects.toThrow();
+    await expect(
+      client.raw.readResource({ uri: `metricgate://catalog/metrics/${encodeURIComponent(text.toWellFormed())}` }),
+    ).rejects.toThrow();
   }
   expect(http.parts.observed.filter(({ kind }) => kind === "unexpected_error")).toEqual([]);
 });
@@ -76,7 +96,12 @@ test("an argument of a prompt is put in as it is, once, and only text", async ()
 
 test("no cell of a CSV can act as a formula, and no text is lost", () => {
   const cells = ["=1+1", "+1", "-1", "-a", "@x", "\tx", "\r=x", " =1", "\uff1d1", "plain", "a,b", 'q"q', "two\nlines", "-1.5"];
-  const rows = parse(safeCsv(["v", "n"], cells.map((cell) => [cell, -2.5]))) as string[][];
+  const rows = parse(
+    safeCsv(
+      ["v", "n"],
+      cells.map((cell) => [cell, -2.5]),
+    ),
+  ) as string[][];
   for (const [at, cell] of cells.entries()) {
     const [written, number] = rows[at + 1] ?? [];
     expect(number).toBe("-2.5");

@@ -25,7 +25,9 @@ test("a text where a list belongs is told once", async () => {
 });
 
 test("a name near a metric that cannot be had says why it cannot", async () => {
-  expect(await refusal({ measures: [{ name: "deploy_frequency" }] })).toMatch(/nearest is deployment_frequency, which cannot be answered: DORA/);
+  expect(await refusal({ measures: [{ name: "deploy_frequency" }] })).toMatch(
+    /nearest is deployment_frequency, which cannot be answered: DORA/,
+  );
 });
 
 test("a period that begins after the newest data is owned up to", async () => {
@@ -33,7 +35,10 @@ test("a period that begins after the newest data is owned up to", async () => {
   const parsed = parseSpec(COUNT, { catalog, defaultTimezone: "UTC", maxRows: 1000 });
   if (!("spec" in parsed)) throw new Error("refused");
   const warn = (from: string | null): string[] =>
-    warningsOf({ rows: [], total: 0, dataAsOf: "2024-05-06T10:00:00.000Z", partialBuckets: [] }, { spec: parsed.spec, catalog, from, notes: [] });
+    warningsOf(
+      { rows: [], total: 0, dataAsOf: "2024-05-06T10:00:00.000Z", partialBuckets: [] },
+      { spec: parsed.spec, catalog, from, notes: [] },
+    );
   expect(warn("2024-05-07")).toEqual([expect.stringContaining("begins on 2024-05-07, after the newest data")]);
   expect(warn("2024-05-06")).toEqual([]);
   expect(warn(null)).toEqual([]);

@@ -15,10 +15,25 @@ const metric = (name: string, dimensions: readonly string[]) => ({ name, dimensi
 
 test("dimensions are told once, and as differences where that is shorter", () => {
   const { legend, letterOf } = dimensionSets([
-    metric("a", ["x", "y", "z"]), metric("b", ["z", "y", "x"]), metric("c", ["x", "y", "z", "w"]), metric("d", ["q"]), metric("e", ["x", "y"]),
+    metric("a", ["x", "y", "z"]),
+    metric("b", ["z", "y", "x"]),
+    metric("c", ["x", "y", "z", "w"]),
+    metric("d", ["q"]),
+    metric("e", ["x", "y"]),
   ]);
-  expect(legend).toEqual([["A", "x y z"], ["B", "A +w"], ["C", "q"], ["D", "A -z"]]);
-  expect([...letterOf.entries()]).toEqual([["a", "A"], ["b", "A"], ["c", "B"], ["d", "C"], ["e", "D"]]);
+  expect(legend).toEqual([
+    ["A", "x y z"],
+    ["B", "A +w"],
+    ["C", "q"],
+    ["D", "A -z"],
+  ]);
+  expect([...letterOf.entries()]).toEqual([
+    ["a", "A"],
+    ["b", "A"],
+    ["c", "B"],
+    ["d", "C"],
+    ["e", "D"],
+  ]);
 });
 
 test("there are as many set names as needed", () => {
@@ -44,9 +59,18 @@ test("a search that finds nothing says so and shows everything", async () => {
 });
 
 test("definitions are found by name and by alias, also those that cannot be had", async () => {
-  const { text, structured } = await listMetrics(await shippedCatalog()).handle({ names: ["throughput", "deployment_frequency", "sprint_problematic_score", "net_flow", "time_in_status"] }, NO_CALL);
+  const { text, structured } = await listMetrics(await shippedCatalog()).handle(
+    { names: ["throughput", "deployment_frequency", "sprint_problematic_score", "net_flow", "time_in_status"] },
+    NO_CALL,
+  );
   const { data } = structured as { data: { definitions: Record<string, unknown>[] } };
-  expect(data.definitions.map(({ name }) => name)).toEqual(["issues_closed", "deployment_frequency", "sprint_problematic_score", "net_flow", "time_in_status"]);
+  expect(data.definitions.map(({ name }) => name)).toEqual([
+    "issues_closed",
+    "deployment_frequency",
+    "sprint_problematic_score",
+    "net_flow",
+    "time_in_status",
+  ]);
   expect(data.definitions[1]).toMatchObject({ available: false });
   expect(data.definitions[2]).toHaveProperty("components");
   expect(text.split("\n")).toHaveLength(5);
@@ -66,7 +90,9 @@ test.each([
 });
 
 test("an unknown format is told the known ones", async () => {
-  await expect(getResult().handle({ result_id: "x", format: "xls" }, NO_CALL)).rejects.toMatchObject({ details: { problems: [{ path: "format", allowed: ["rows", "csv"] }] } });
+  await expect(getResult().handle({ result_id: "x", format: "xls" }, NO_CALL)).rejects.toMatchObject({
+    details: { problems: [{ path: "format", allowed: ["rows", "csv"] }] },
+  });
 });
 
 test("a connection that fails while it is told does not keep the others from hearing", async () => {

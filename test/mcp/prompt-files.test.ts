@@ -9,7 +9,12 @@ import { shippedCatalog } from "../support/mcp-pipeline.ts";
 const PROMPT = "---\nname: a\ntitle: A\ndescription: d\narguments:\n  - name: x\n    description: the x\n---\nSay {{x}}.\n";
 
 test("a prompt is its front matter and its text", () => {
-  expect(parsePrompt(PROMPT, "a.md")).toMatchObject({ name: "a", title: "A", arguments: [{ name: "x", required: false }], body: "Say {{x}}." });
+  expect(parsePrompt(PROMPT, "a.md")).toMatchObject({
+    name: "a",
+    title: "A",
+    arguments: [{ name: "x", required: false }],
+    body: "Say {{x}}.",
+  });
 });
 
 test.each([
@@ -35,7 +40,13 @@ test("two prompts of one name are refused", async () => {
 
 test("the shipped prompts are the ones of the contract and complete from what exists", async () => {
   const prompts = await loadPrompts(new URL("../../prompts", import.meta.url).pathname);
-  expect(prompts.map(({ name }) => name)).toEqual(["ask_metrics", "explain_metric", "find_similar_issues", "sprint_review", "weekly_delivery_report"]);
+  expect(prompts.map(({ name }) => name)).toEqual([
+    "ask_metrics",
+    "explain_metric",
+    "find_similar_issues",
+    "sprint_review",
+    "weekly_delivery_report",
+  ]);
   expect(readyPrompts(prompts, await shippedCatalog())).toHaveLength(5);
 });
 
@@ -51,10 +62,23 @@ test("every spec and metric that a prompt shows is one that the catalog can answ
   const prompts = await loadPrompts(new URL("../../prompts", import.meta.url).pathname);
   const specs = prompts.flatMap(({ body }) => [...body.matchAll(/```json\n(.*?)\n```/gs)].map((match) => match[1] ?? ""));
   expect(specs.length).toBeGreaterThanOrEqual(4);
-  for (const spec of specs) expect(parseSpec(JSON.parse(spec), { catalog, defaultTimezone: "UTC", maxRows: 1000 }), spec).toHaveProperty("spec");
-  const names = new Set([...catalog.metrics.keys(), ...catalog.dimensions.keys(), "list_metrics", "list_values", "run_analytics_spec", "semantic_search", "data_as_of", "last_quarter"]);
+  for (const spec of specs)
+    expect(parseSpec(JSON.parse(spec), { catalog, defaultTimezone: "UTC", maxRows: 1000 }), spec).toHaveProperty("spec");
+  const names = new Set([
+    ...catalog.metrics.keys(),
+    ...catalog.dimensions.keys(),
+    "list_metrics",
+    "list_values",
+    "run_analytics_spec",
+    "semantic_search",
+    "data_as_of",
+    "last_quarter",
+  ]);
   for (const { name, body } of prompts) {
-    for (const [word] of body.replace(/```.*?```/gs, "").replace(/\{\{\w+\}\}/g, "").matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)) {
+    for (const [word] of body
+      .replace(/```.*?```/gs, "")
+      .replace(/\{\{\w+\}\}/g, "")
+      .matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)) {
       expect(names.has(word) || ["last_week", "previous_period"].includes(word), `${name}: ${word}`).toBe(true);
     }
   }

@@ -23,10 +23,28 @@ test("what an answer must own up to is in its text as in its envelope", async ()
   const { meta } = await resultWith({}, {});
   const result = await resultWith(
     { totals: [null, 7.25], truncated: true, total: 9, cached: true },
-    { deprecations: ["wip goes in 2.0.0"], partial_buckets: ["2024-05-01"], chart: { type: "bar" }, data_as_of: null, warnings: ["w1"], spec: { ...meta.spec, limit: 2 } },
+    {
+      deprecations: ["wip goes in 2.0.0"],
+      partial_buckets: ["2024-05-01"],
+      chart: { type: "bar" },
+      data_as_of: null,
+      warnings: ["w1"],
+      spec: { ...meta.spec, limit: 2 },
+    },
   );
   const { text, structured } = resultAnswer(result);
-  for (const part of ["\ntotal over all rows: wip 7.25\n", "2 of 9 rows (the spec's limit of 2 ends here)", "deprecated: wip goes in 2.0.0", "incomplete buckets: 2024-05-01", 'chart: {"type":"bar"}', "data as of never imported", "warning: w1", "from the cache", "catalog 1.0.0", "time zone UTC"]) {
+  for (const part of [
+    "\ntotal over all rows: wip 7.25\n",
+    "2 of 9 rows (the spec's limit of 2 ends here)",
+    "deprecated: wip goes in 2.0.0",
+    "incomplete buckets: 2024-05-01",
+    'chart: {"type":"bar"}',
+    "data as of never imported",
+    "warning: w1",
+    "from the cache",
+    "catalog 1.0.0",
+    "time zone UTC",
+  ]) {
     expect(text).toContain(part);
   }
   expect(structured).toMatchObject({ success: true, data: result.data, meta: result.meta });
@@ -57,7 +75,18 @@ test("a page as CSV carries warnings and totals in its text too", async () => {
 });
 
 test("a cell is written so that null, nothing and text differ", () => {
-  expect([null, "", "a", " a", 'a"b', true, 1 / 3, -0.5, 1e21, 12].map(cellText)).toEqual(["", '""', "a", '" a"', '"a""b"', "true", "0.333333", "-0.5", "1e+21", "12"]);
+  expect([null, "", "a", " a", 'a"b', true, 1 / 3, -0.5, 1e21, 12].map(cellText)).toEqual([
+    "",
+    '""',
+    "a",
+    '" a"',
+    '"a""b"',
+    "true",
+    "0.333333",
+    "-0.5",
+    "1e+21",
+    "12",
+  ]);
 });
 
 test("a whole result is read page by page", async () => {
@@ -70,7 +99,10 @@ test("a whole result is read page by page", async () => {
 });
 
 test("a list of values that is cut says how to go on", async () => {
-  const pipeline = { ...memoryPipeline({ catalog: await shippedCatalog() }), values: async () => ({ dimension: "label", values: [{ value: null, issues: 3 }], total: 900, truncated: true }) };
+  const pipeline = {
+    ...memoryPipeline({ catalog: await shippedCatalog() }),
+    values: async () => ({ dimension: "label", values: [{ value: null, issues: 3 }], total: 900, truncated: true }),
+  };
   const { text } = await listValues().handle({ dimension: "label", limit: 1 }, { principal: PRINCIPAL, pipeline, options: {} });
   expect(text).toContain("label: 900 values (1 shown; narrow with search)");
   expect(text).toContain("\n,3\n");
@@ -78,6 +110,8 @@ test("a list of values that is cut says how to go on", async () => {
 
 test("a tool with a schema that clients refuse cannot be defined", () => {
   const parts = { name: "x", title: "X", description: "x", output: envelopeSchema("x"), handle: () => Promise.reject(new Error("never")) };
-  expect(() => defineTool({ ...parts, input: publishedInput({ type: "object", properties: { a: { oneOf: [] } } }) })).toThrow(/tool x: root\.a: keyword oneOf/);
+  expect(() => defineTool({ ...parts, input: publishedInput({ type: "object", properties: { a: { oneOf: [] } } }) })).toThrow(
+    /tool x: root\.a: keyword oneOf/,
+  );
   expect(portabilityFindings({ type: "object", properties: 7 })).toEqual([]);
 });

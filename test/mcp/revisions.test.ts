@@ -8,11 +8,20 @@ const SERVER = new URL("../support/mcp-stdio-server.ts", import.meta.url).pathna
 const HEADERS = { "content-type": "application/json", accept: "application/json, text/event-stream" };
 
 function initialize(protocolVersion: string): Record<string, unknown> {
-  return { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion, capabilities: {}, clientInfo: { name: "raw", version: "1" } } };
+  return {
+    jsonrpc: "2.0",
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion, capabilities: {}, clientInfo: { name: "raw", version: "1" } },
+  };
 }
 
 function modern(method: string, params: Record<string, unknown> = {}): Record<string, unknown> {
-  const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}, "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" } };
+  const _meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+  };
   return { jsonrpc: "2.0", id: 1, method, params: { ...params, _meta } };
 }
 
@@ -30,13 +39,28 @@ test.each(ASKED_AND_ANSWERED)("over HTTP a client of %s is answered in %s", asyn
   expect(await messageOf(response)).toMatchObject({ result: { protocolVersion: answered, serverInfo: { name: "metricgate" } } });
 });
 
-test.each(ASKED_AND_ANSWERED)("over stdio a client of %s is answered in %s, and nothing but the protocol is written", async (asked, answered) => {
-  const lines = await talk([initialize(asked), { jsonrpc: "2.0", method: "notifications/initialized" }, { jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "run_analytics_spec", arguments: { measures: [{ name: "nope" }] } } }], 2);
-  const messages = lines.map((line) => JSON.parse(line) as { jsonrpc: string; result?: unknown });
-  expect(messages.every(({ jsonrpc }) => jsonrpc === "2.0")).toBe(true);
-  expect(messages[0]).toMatchObject({ result: { protocolVersion: answered } });
-  expect(messages[1]).toMatchObject({ id: 2, result: { isError: true } });
-});
+test.each(ASKED_AND_ANSWERED)(
+  "over stdio a client of %s is answered in %s, and nothing but the protocol is written",
+  async (asked, answered) => {
+    const lines = await talk(
+      [
+        initialize(asked),
+        { jsonrpc: "2.0", method: "notifications/initialized" },
+        {
+          jsonrpc: "2.0",
+          id: 2,
+          method: "tools/call",
+          params: { name: "run_analytics_spec", arguments: { measures: [{ name: "nope" }] } },
+        },
+      ],
+      2,
+    );
+    const messages = lines.map((line) => JSON.parse(line) as { jsonrpc: string; result?: unknown });
+    expect(messages.every(({ jsonrpc }) => jsonrpc === "2.0")).toBe(true);
+    expect(messages[0]).toMatchObject({ result: { protocolVersion: answered } });
+    expect(messages[1]).toMatchObject({ id: 2, result: { isError: true } });
+  },
+);
 
 test("the newest revision is discovered, listed and cached over HTTP", async () => {
   await using http = await testHttp();
@@ -50,7 +74,11 @@ test("the newest revision is discovered, listed and cached over HTTP", async () 
 
 test("a request with a session that this server does not know is answered alone", async () => {
   await using http = await testHttp();
-  const response = await fetch(http.edge.url, { method: "POST", headers: { ...HEADERS, "mcp-session-id": "from-another-replica" }, body: JSON.stringify({ jsonrpc: "2.0", id: 5, method: "tools/list" }) });
+  const response = await fetch(http.edge.url, {
+    method: "POST",
+    headers: { ...HEADERS, "mcp-session-id": "from-another-replica" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 5, method: "tools/list" }),
+  });
   expect(await messageOf(response)).toMatchObject({ id: 5, result: { tools: [{ name: "list_metrics" }, {}, {}, {}] } });
 });
 
@@ -62,7 +90,9 @@ test("a session that its client ended is gone", async () => {
   expect(session).toMatch(/^[0-9a-f-]{36}$/);
   const headers = { ...HEADERS, "mcp-session-id": session };
   expect((await fetch(http.edge.url, { method: "DELETE", headers })).status).toBe(200);
-  expect((await fetch(http.edge.url, { method: "POST", headers, body: JSON.stringify({ jsonrpc: "2.0", id: 5, method: "tools/list" }) })).status).toBe(404);
+  expect(
+    (await fetch(http.edge.url, { method: "POST", headers, body: JSON.stringify({ jsonrpc: "2.0", id: 5, method: "tools/list" }) })).status,
+  ).toBe(404);
 });
 
 /** Writes messages to a stdio server and returns the lines of its standard output, once there are `count`. */

@@ -31,7 +31,11 @@ async function serve({ database }: TestDatabase, tenantOf: () => Tenant) {
 describeOnEachDatabase("one tenant at the edge", (get) => {
   test("sees nothing of another's data, results and names, by any tool or resource", { timeout: 60_000 }, async () => {
     const [rich, poor] = [await createTenant(get().database, { id: 31 }), await createTenant(get().database, { id: 32 })];
-    await importInto(get().database, { id: rich.id }, { instanceId: "inst1", source: demoSource({ story: DEMO_STORY, now: NOW }), observe: () => undefined });
+    await importInto(
+      get().database,
+      { id: rich.id },
+      { instanceId: "inst1", source: demoSource({ story: DEMO_STORY, now: NOW }), observe: () => undefined },
+    );
     let acting: Tenant = rich;
     await using server = await serve(get(), () => acting);
     await using client = await connect("v2-2026", { url: server.url });
@@ -50,8 +54,14 @@ describeOnEachDatabase("one tenant at the edge", (get) => {
     await expect(client.raw.readResource({ uri: `metricgate://results/${meta.result_id}.csv` })).rejects.toMatchObject({ code: -32602 });
     const asked = await client.call("run_analytics_spec", CREATED);
     const values = await client.call("list_values", { dimension: "project_key" });
-    const mistaken = await client.call("run_analytics_spec", { ...CREATED, filters: [{ field: "project_key", op: "=", values: [`${names[0]}x`] }] });
-    const completed = await client.raw.complete({ ref: { type: "ref/prompt", name: "ask_metrics" }, argument: { name: "project", value: "" } });
+    const mistaken = await client.call("run_analytics_spec", {
+      ...CREATED,
+      filters: [{ field: "project_key", op: "=", values: [`${names[0]}x`] }],
+    });
+    const completed = await client.raw.complete({
+      ref: { type: "ref/prompt", name: "ask_metrics" },
+      argument: { name: "project", value: "" },
+    });
     expect(completed.completion.values).toEqual([]);
     const told = JSON.stringify([asked, values, mistaken]).replaceAll(`${names[0]}x`, "");
     for (const name of names) expect(told).not.toContain(`"${name}"`);
@@ -65,7 +75,9 @@ describeOnNative("a cancelled call", (get) => {
     await using client = await connect(generation, { url: server.url });
     await get().asSuperuser(async (admin) => {
       const waiting = async (): Promise<number> => {
-        const { rows } = await admin.query<{ n: number }>("select count(*)::int as n from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())");
+        const { rows } = await admin.query<{ n: number }>(
+          "select count(*)::int as n from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())",
+        );
         return must(rows[0], "a count").n;
       };
       await admin.query("begin; lock table warehouse.issue in access exclusive mode");

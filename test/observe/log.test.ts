@@ -14,7 +14,14 @@ function logged(observations: readonly unknown[], level: LogLevel = "trace"): Re
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-const CANARIES = ["eve@example.com", "hunter2", "sk-live-4f9a8b7c6d5e4f3a2b1c0d9e", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_DEF", "postgres://admin:pw@db.internal:5432/x", "/srv/app/secret/key.pem"];
+const CANARIES = [
+  "eve@example.com",
+  "hunter2",
+  "sk-live-4f9a8b7c6d5e4f3a2b1c0d9e",
+  "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_DEF",
+  "postgres://admin:pw@db.internal:5432/x",
+  "/srv/app/secret/key.pem",
+];
 
 const EVERY: readonly Observation[] = [
   { kind: "server_started", transport: "http", address: "127.0.0.1:1", startMs: 12 },
@@ -50,7 +57,11 @@ test("every kind of observation is one ECS line", () => {
 });
 
 test("a field that is not listed is never written", () => {
-  const text = JSON.stringify(logged(EVERY.map((observation) => ({ ...observation, spec: "canary-value", email: "canary-value", nested: { token: "canary-value" } }))));
+  const text = JSON.stringify(
+    logged(
+      EVERY.map((observation) => ({ ...observation, spec: "canary-value", email: "canary-value", nested: { token: "canary-value" } })),
+    ),
+  );
   expect(text).not.toContain("canary-value");
 });
 
@@ -68,7 +79,7 @@ test("no secret survives in an error, at any depth", () => {
 });
 
 test("a line is a line, whatever is in it", () => {
-  const [line] = logged([{ kind: "database_lost", mode: "native", reason: "a\n{\"forged\":true}\u001b[31m\u2028" }]);
+  const [line] = logged([{ kind: "database_lost", mode: "native", reason: 'a\n{"forged":true}\u001b[31m\u2028' }]);
   expect(line?.["message"]).toBe('database lost (native): a {"forged":true} [31m ');
 });
 
@@ -77,7 +88,9 @@ test("lines below the level are not written, and a call's lines name it", () => 
   expect(logged(EVERY, "silent")).toEqual([]);
   const lines: string[] = [];
   const sink = logSink({ level: "trace", version: "1", destination: { write: (line) => void lines.push(line) } });
-  withinCall({ tool: "list_values", transport: "http", requestId: "5" }, () => sink.observe({ kind: "stage_finished", stage: "plan", tenantId: 1, durationMs: 1 }));
+  withinCall({ tool: "list_values", transport: "http", requestId: "5" }, () =>
+    sink.observe({ kind: "stage_finished", stage: "plan", tenantId: 1, durationMs: 1 }),
+  );
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ "mcp.tool": "list_values", "mcp.request.id": "5" });
 });
 

@@ -33,7 +33,14 @@ test("a call is a span, its stages and statements are below it, and its parent i
   expect(tool?.spanContext().traceId).toBe("0af7651916cd43dd8448eb211c80319c");
   expect(tool?.parentSpanContext?.spanId).toBe("b7ad6b7169203331");
   for (const span of [plan, query]) expect(span?.parentSpanContext?.spanId).toBe(tool?.spanContext().spanId);
-  expect(tool?.attributes).toMatchObject({ "mcp.method.name": "tools/call", "gen_ai.tool.name": CALL.tool, "network.transport": "tcp", "jsonrpc.request.id": "3", "mcp.protocol.version": "2026-07-28", "metricgate.tenant.id": 7 });
+  expect(tool?.attributes).toMatchObject({
+    "mcp.method.name": "tools/call",
+    "gen_ai.tool.name": CALL.tool,
+    "network.transport": "tcp",
+    "jsonrpc.request.id": "3",
+    "mcp.protocol.version": "2026-07-28",
+    "metricgate.tenant.id": 7,
+  });
   expect(query?.attributes).toMatchObject({ "db.system.name": "postgresql", "db.response.returned_rows": 12 });
   expect(query?.duration[1]).toBeCloseTo(5e6, -6);
   await sink.close();
@@ -89,7 +96,12 @@ test("counters are told in the Prometheus format, without tenants", async () => 
 
 test("a sink that throws harms nobody", () => {
   const heard: string[] = [];
-  const observe = fanOut([() => { throw new Error("full"); }, ({ kind }) => heard.push(kind)]);
+  const observe = fanOut([
+    () => {
+      throw new Error("full");
+    },
+    ({ kind }) => heard.push(kind),
+  ]);
   expect(() => observe({ kind: "server_stopped", transport: "stdio" })).not.toThrow();
   expect(heard).toEqual(["server_stopped"]);
 });
@@ -106,7 +118,12 @@ test("the observers are those that the settings ask for", async () => {
   const plain = await createObservers({ version: "1", logLevel: "silent", metrics: false, environment: {} });
   expect(plain.metricsText).toBeUndefined();
   await plain.close();
-  const full = await createObservers({ version: "1", logLevel: "silent", metrics: true, environment: { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" } });
+  const full = await createObservers({
+    version: "1",
+    logLevel: "silent",
+    metrics: true,
+    environment: { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" },
+  });
   full.observe({ kind: "catalog_loaded", version: "1", metrics: 5, dimensions: 2 });
   expect(await full.metricsText?.()).toContain("metricgate_catalog_metrics");
   await full.close();

@@ -10,7 +10,8 @@ export function localDate(ms: number, zone: string): string {
   const key = `${zone} ${ms}`;
   const known = seen.get(key);
   if (known !== undefined) return known;
-  const format = formats.get(zone) ?? new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" });
+  const format =
+    formats.get(zone) ?? new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" });
   formats.set(zone, format);
   const date = format.format(ms);
   seen.set(key, date);
@@ -104,22 +105,35 @@ export function bucketsOf(from: string, to: string, grain: Grain, weekStart: num
   return buckets;
 }
 
-/** Moves a span back to the one it is compared with. */
+/**
+ * Moves a span back to the one it is compared with. A day that the earlier month lacks is empty; a bucket of days or weeks is
+ * held against as many days, not against those the earlier month has more.
+ */
 export function earlier(span: Days, whole: Days, compare: Compare, grain: Grain | null): Days {
-  const move = mover(whole, compare, grain);
-  return { from: span.from === null ? null : move(span.from), to: span.to === null ? null : move(span.to) };
+  const { move, byMonths } = mover(whole, compare, grain);
+  const moved = { from: span.from === null ? null : move(span.from), to: span.to === null ? null : move(span.to) };
+  const isDays = byMonths && (grain === "day" || grain === "week");
+  if (!isDays || span.from === null || span.to === null || moved.from === null || moved.to === null) return moved;
+  const sameLength = addDays(moved.from, daysBetween(span.from, span.to));
+  return { from: moved.from, to: moved.to < sameLength ? moved.to : sameLength };
 }
 
-function mover({ from, to }: Days, compare: Compare, grain: Grain | null): (date: string) => string {
-  if (compare === "previous_year") return grain === "week" ? (date) => addDays(date, -364) : (date) => addMonths(date, -12);
+function mover({ from, to }: Days, compare: Compare, grain: Grain | null): { move: (date: string) => string; byMonths: boolean } {
+  if (compare === "previous_year") return grain === "week" ? byDays(364) : byWholeMonths(12);
   if (from === null || to === null) throw new Error("a period without bounds has none before it");
-  if (from.endsWith("-01") && to.endsWith("-01")) {
-    const months = (Number(to.slice(0, 4)) - Number(from.slice(0, 4))) * 12 + Number(to.slice(5, 7)) - Number(from.slice(5, 7));
-    return (date) => addMonths(date, -months);
-  }
-  const days = daysBetween(from, to);
-  return (date) => addDays(date, -days);
+  if (!from.endsWith("-01") || !to.endsWith("-01")) return byDays(daysBetween(from, to));
+  return byWholeMonths((Number(to.slice(0, 4)) - Number(from.slice(0, 4))) * 12 + Number(to.slice(5, 7)) - Number(from.slice(5, 7)));
 }
+
+const byDays = (days: number) => ({ move: (date: string) => addDays(date, -days), byMonths: false });
+
+const byWholeMonths = (months: number) => ({
+  move: (date: string): string => {
+    const moved = addMonths(date, -months);
+    return addMonths(moved, months) === date ? moved : addDays(moved, 1);
+  },
+  byMonths: true,
+});
 
 /** The days as instants; without end they are infinite. */
 export function instants({ from, to }: Days, zone: string): { readonly startMs: number; readonly endMs: number } {

@@ -15,12 +15,17 @@ export function difference(asked: Asked, expected: Evaluation, spec: Spec): stri
   }
   for (const [place, row] of theirs) {
     const own = ours.get(place);
-    if (own === undefined) return `has a row ${place} that should not be: ${JSON.stringify(row)} (${asked.rows.length} rows of ${total}, should be ${shown} of ${expected.total})`;
+    if (own === undefined)
+      return `has a row ${place} that should not be: ${JSON.stringify(row)} (${asked.rows.length} rows of ${total}, should be ${shown} of ${expected.total})`;
     if (!isSame(row, own)) return `row ${place} is ${JSON.stringify(row)}, should be ${JSON.stringify(own)}`;
   }
-  if (total !== expected.total) return `total is ${total}, should be ${expected.total}; missing ${[...ours.keys()].find((place) => !theirs.has(place))}`;
+  if (total !== expected.total)
+    return `total is ${total}, should be ${expected.total}; missing ${[...ours.keys()].find((place) => !theirs.has(place))}`;
   if (asked.rows.length !== shown) return `${asked.rows.length} rows, should be ${shown}`;
-  if (expected.totals !== null && !isSame(asked.totals as Answered, { ...Object.fromEntries(places.map((name) => [name, null])), ...expected.totals })) {
+  if (
+    expected.totals !== null &&
+    !isSame(asked.totals as Answered, { ...Object.fromEntries(places.map((name) => [name, null])), ...expected.totals })
+  ) {
     return `totals are ${JSON.stringify(asked.totals)}, should be ${JSON.stringify(expected.totals)}`;
   }
   return orderDifference(asked, expected, spec, places);

@@ -88,9 +88,12 @@ class Evaluator {
     return this.#spec.time !== null && this.#spec.time.compare !== "none";
   }
 
-  #earlier(span: Days): Days {
+  /** The span compared with; that of the totals is moved as a whole, whatever the grain. */
+  #earlier(span: Days, isTotal = false): Days {
     const { compare, grain } = must(this.#spec.time, "time");
-    return earlier(span, this.#whole, compare, grain);
+    const moved = earlier(span, this.#whole, compare, grain);
+    if (!isTotal || span.to === null) return moved;
+    return { from: moved.from, to: earlier({ from: null, to: span.to }, this.#whole, compare, grain).to };
   }
 
   /** The groups that some measure has a row in; without dimensions there is one. */
@@ -112,7 +115,9 @@ class Evaluator {
       const current = this.#number(measure, span, key);
       numbers[measure.as] = current;
       if (!this.#isCompared) continue;
-      const previous = this.#number(measure, this.#earlier(span), key);
+      const before = this.#earlier(span, key === null);
+      const isEmpty = before.from !== null && before.to !== null && before.from >= before.to;
+      const previous = isEmpty ? null : this.#number(measure, before, key);
       numbers[`${measure.as}__previous`] = previous;
       numbers[`${measure.as}__delta_ratio`] = current === null || previous === null ? null : ratio(current - previous, previous);
     }
@@ -152,7 +157,12 @@ class Evaluator {
   #counts(metric: Metric, row: Row): boolean {
     if (metric.where !== undefined && !metric.where(row)) return false;
     // Closed sprints unless filtered.
-    if (metric.fact === "members" && row.member?.sprint.state !== "closed" && !this.#filters.some((filter) => filter.field === "sprint_state")) return false;
+    if (
+      metric.fact === "members" &&
+      row.member?.sprint.state !== "closed" &&
+      !this.#filters.some((filter) => filter.field === "sprint_state")
+    )
+      return false;
     return this.#filters.every((filter) => passes(row, filter, this.#spec.timezone));
   }
 
@@ -176,7 +186,9 @@ class Evaluator {
   #buckets(): Bucket[] {
     const grain = this.#spec.time?.grain ?? null;
     if (grain === null) return [{ label: null, days: this.#whole }];
-    const dates = this.#metrics().flatMap((metric) => this.#datesOf(metric)).toSorted();
+    const dates = this.#metrics()
+      .flatMap((metric) => this.#datesOf(metric))
+      .toSorted();
     const first = dates[0];
     const last = dates.at(-1);
     const from = this.#whole.from ?? first;
@@ -185,7 +197,10 @@ class Evaluator {
     return bucketsOf(from, to, grain, this.#weekStart).map(({ label, days }) => ({
       label,
       // Found by its data a bucket is whole; a given bound cuts it.
-      days: { from: this.#whole.from === null ? label : days.from, to: this.#whole.to === null ? nextUnit(must(label, "a label"), grain) : days.to },
+      days: {
+        from: this.#whole.from === null ? label : days.from,
+        to: this.#whole.to === null ? nextUnit(must(label, "a label"), grain) : days.to,
+      },
     }));
   }
 
@@ -193,17 +208,23 @@ class Evaluator {
   #datesOf(metric: Metric): string[] {
     const { timezone } = this.#spec;
     if (metric.time !== undefined) {
-      return this.#rows(metric, this.#whole).flatMap((row) => this.#timeOf(metric, row) ?? []).map((ms) => localDate(ms, timezone));
+      return this.#rows(metric, this.#whole)
+        .flatMap((row) => this.#timeOf(metric, row) ?? [])
+        .map((ms) => localDate(ms, timezone));
     }
     const spans = spansInto(metric.fact, this.#data, instants(this.#whole, timezone));
     const kept = spans.filter((row) => this.#filters.every((filter) => passes(row, filter, timezone)));
-    return kept.length === 0 ? [] : [...kept.map((row) => localDate(must(row.startMs, "a start"), timezone)), localDate(this.#data.asOfMs, timezone)];
+    return kept.length === 0
+      ? []
+      : [...kept.map((row) => localDate(must(row.startMs, "a start"), timezone)), localDate(this.#data.asOfMs, timezone)];
   }
 }
 
 /** The groups of a row: one, or one per value where a dimension has several. */
 function keysOf(values: readonly FieldValue[]): string[] {
-  const choices = values.map((value) => (Array.isArray(value) ? (value.length === 0 ? [null] : [...new Set(value as readonly string[])]) : [value as Value]));
+  const choices = values.map((value) =>
+    Array.isArray(value) ? (value.length === 0 ? [null] : [...new Set(value as readonly string[])]) : [value as Value],
+  );
   const combine = (all: Value[][], choice: readonly Value[]): Value[][] => all.flatMap((key) => choice.map((value) => [...key, value]));
   return choices.reduce<Value[][]>(combine, [[]]).map((key) => JSON.stringify(key));
 }

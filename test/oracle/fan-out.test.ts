@@ -25,7 +25,12 @@ const pairs: fc.Arbitrary<Pair> = fc
   .chain(([first = "", second = ""]) => {
     const dimensionsOf = (name: string): readonly string[] => must(catalog.metrics.get(name), name).dimensions;
     const shared = dimensionsOf(first).filter((name) => dimensionsOf(second).includes(name));
-    return fc.record({ first: fc.constant(first), second: fc.constant(second), dimensions: fc.subarray(shared, { maxLength: 2 }), isByWeek: fc.boolean() });
+    return fc.record({
+      first: fc.constant(first),
+      second: fc.constant(second),
+      dimensions: fc.subarray(shared, { maxLength: 2 }),
+      isByWeek: fc.boolean(),
+    });
   });
 
 type Numbers = ReadonlyMap<string, Cell>;
@@ -62,7 +67,8 @@ describeOnEachDatabase("a second measure", (get) => {
           // A group that only the second measure has is filled by the first one's gap rule.
           expect(value, `${place} of ${JSON.stringify(pair)}`).toEqual(alone.has(place) ? alone.get(place) : gap === "zero" ? 0 : null);
         }
-        if (together.size < 1000) for (const place of alone.keys()) expect(together.has(place), `${place} of ${JSON.stringify(pair)}`).toBe(true);
+        if (together.size < 1000)
+          for (const place of alone.keys()) expect(together.has(place), `${place} of ${JSON.stringify(pair)}`).toBe(true);
         compared += alone.size;
       }),
       { numRuns: 60, seed: 5, endOnFailure: true },

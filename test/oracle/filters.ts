@@ -7,14 +7,17 @@ const DATES = new Set(["created_at", "resolved_at", "updated_at", "sprint_start_
 /** Whether a row passes a filter of its fields. */
 export function passes(row: Row, filter: SpecFilter, zone: string): boolean {
   const value = fieldOf(row, filter.field);
-  if (DATES.has(filter.field)) return holds(filter, value as number | null, (written) => compareDate(value as number, String(written), zone));
+  if (DATES.has(filter.field))
+    return holds(filter, value as number | null, (written) => compareDate(value as number, String(written), zone));
   if (Array.isArray(value)) return holdsForList(filter, value as readonly string[]);
   return holdsForScalar(filter, value as string | number | null);
 }
 
 /** Whether an aggregate passes a condition on it. */
 export function holdsForScalar(filter: SpecFilter, value: string | number | null): boolean {
-  return holds(filter, value, (written) => (typeof value === "number" ? value - Number(written) : compareText(String(value), String(written))));
+  return holds(filter, value, (written) =>
+    typeof value === "number" ? value - Number(written) : compareText(String(value), String(written)),
+  );
 }
 
 function holdsForList(filter: SpecFilter, values: readonly string[]): boolean {
@@ -39,14 +42,25 @@ function holds({ op, values }: SpecFilter, value: FieldValue, to: (written: stri
   const [first = "", second = ""] = values;
   const text = String(value).toLowerCase();
   switch (op) {
-    case "=": case "in": return values.some((written) => to(written) === 0);
-    case "!=": case "not_in": return values.every((written) => to(written) !== 0);
-    case ">": return to(first) > 0;
-    case ">=": return to(first) >= 0;
-    case "<": return to(first) < 0;
-    case "<=": return to(first) <= 0;
-    case "between": return to(first) >= 0 && to(second) <= 0;
-    case "contains": return text.includes(String(first).toLowerCase());
-    case "starts_with": return text.startsWith(String(first).toLowerCase());
+    case "=":
+    case "in":
+      return values.some((written) => to(written) === 0);
+    case "!=":
+    case "not_in":
+      return values.every((written) => to(written) !== 0);
+    case ">":
+      return to(first) > 0;
+    case ">=":
+      return to(first) >= 0;
+    case "<":
+      return to(first) < 0;
+    case "<=":
+      return to(first) <= 0;
+    case "between":
+      return to(first) >= 0 && to(second) <= 0;
+    case "contains":
+      return text.includes(String(first).toLowerCase());
+    case "starts_with":
+      return text.startsWith(String(first).toLowerCase());
   }
 }

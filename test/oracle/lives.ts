@@ -57,25 +57,35 @@ export interface Tracker {
 }
 
 const WELL_KNOWN: Record<string, StatusCategory> = {
-  open: "new", "to do": "new", reopened: "new",
-  "in progress": "in_progress", "in review": "in_progress", "patch available": "in_progress",
-  resolved: "done", closed: "done", done: "done",
+  open: "new",
+  "to do": "new",
+  reopened: "new",
+  "in progress": "in_progress",
+  "in review": "in_progress",
+  "patch available": "in_progress",
+  resolved: "done",
+  closed: "done",
+  done: "done",
 };
 
 export const msOf = (text: string | null): number | null => (text === null ? null : Date.parse(text));
 
 export function readTracker(world: InstanceWorld): Tracker {
-  const of = <K extends SourceRecord["kind"]>(kind: K) => world.records.filter((one): one is Extract<SourceRecord, { kind: K }> => one.kind === kind);
+  const of = <K extends SourceRecord["kind"]>(kind: K) =>
+    world.records.filter((one): one is Extract<SourceRecord, { kind: K }> => one.kind === kind);
   const listed = new Map(of("status").map((one) => [one.name, one.category]));
   const categoryOf = (status: string | null): StatusCategory | null => {
     if (status === null) return null;
     const said = world.mapping?.statuses.get(status.toLowerCase())?.category ?? null;
     return said ?? listed.get(status) ?? WELL_KNOWN[status.toLowerCase()] ?? null;
   };
-  const isBlocked = (status: string | null): boolean => status !== null && world.mapping?.statuses.get(status.toLowerCase())?.isBlocked === true;
+  const isBlocked = (status: string | null): boolean =>
+    status !== null && world.mapping?.statuses.get(status.toLowerCase())?.isBlocked === true;
   const names = new Map(of("project").map((one) => [one.key, one.name]));
   const bugTypes = world.mapping?.bugTypes ?? ["Bug", "Defect"];
-  const marks = (world.mapping?.escapeLabels ?? ["escaped", "escaped-defect", "production", "customer"]).map((label) => label.toLowerCase());
+  const marks = (world.mapping?.escapeLabels ?? ["escaped", "escaped-defect", "production", "customer"]).map((label) =>
+    label.toLowerCase(),
+  );
   const lives = of("issue").map((record): Life => {
     const events = of("event").filter((event) => event.issueKey === record.key);
     const isBug = record.type !== null && bugTypes.includes(record.type);
@@ -100,26 +110,47 @@ export function readTracker(world: InstanceWorld): Tracker {
 
 type CategoryOf = (status: string | null) => StatusCategory | null;
 
-function history(record: IssueRecord, events: readonly EventRecord[], categoryOf: CategoryOf, isBlocked: (status: string | null) => boolean) {
+function history(
+  record: IssueRecord,
+  events: readonly EventRecord[],
+  categoryOf: CategoryOf,
+  isBlocked: (status: string | null) => boolean,
+) {
   const createdMs = Date.parse(record.createdAt);
   const resolvedMs = msOf(record.resolvedAt);
   const category = categoryOf(record.status);
   const moves = inOrder(events, "status").map((event): Move => ({
-    ms: Date.parse(event.at), from: event.from, to: event.to, fromCategory: categoryOf(event.from), toCategory: categoryOf(event.to),
+    ms: Date.parse(event.at),
+    from: event.from,
+    to: event.to,
+    fromCategory: categoryOf(event.from),
+    toCategory: categoryOf(event.to),
   }));
   const visits = visitsOf({ createdMs, resolvedMs, status: record.status, category }, moves, categoryOf);
-  const entries = (wanted: StatusCategory) => moves.filter((move) => move.fromCategory !== wanted && move.toCategory === wanted).map((move) => move.ms);
+  const entries = (wanted: StatusCategory) =>
+    moves.filter((move) => move.fromCategory !== wanted && move.toCategory === wanted).map((move) => move.ms);
   const lastDoneMs = category === "done" ? (entries("done").at(-1) ?? null) : null;
   const inProgress = visits.filter((visit) => visit.category === "in_progress");
   return {
-    category, createdMs, resolvedMs, moves, visits,
+    category,
+    createdMs,
+    resolvedMs,
+    moves,
+    visits,
     touchedMs: events.map((event) => Date.parse(event.at)),
-    blocked: blockedOf(createdMs, visits.filter((visit) => isBlocked(visit.status)), inOrder(events, "flagged")),
+    blocked: blockedOf(
+      createdMs,
+      visits.filter((visit) => isBlocked(visit.status)),
+      inOrder(events, "flagged"),
+    ),
     firstInProgressMs: entries("in_progress")[0] ?? null,
     firstDoneMs: moves[0]?.fromCategory === "done" ? createdMs : (entries("done")[0] ?? null),
     lastDoneMs,
     reopensMs: moves.filter((move) => move.fromCategory === "done" && move.toCategory !== "done").map((move) => move.ms),
-    inProgressMs: lastDoneMs === null || moves.length === 0 ? null : total(inProgress.map((visit) => Math.max(0, Math.min(visit.endMs, lastDoneMs) - visit.startMs))),
+    inProgressMs:
+      lastDoneMs === null || moves.length === 0
+        ? null
+        : total(inProgress.map((visit) => Math.max(0, Math.min(visit.endMs, lastDoneMs) - visit.startMs))),
   };
 }
 
@@ -157,7 +188,13 @@ function visitsOf({ createdMs, resolvedMs, status, category }: Now, moves: reado
 function blockedOf(createdMs: number, visits: readonly Visit[], flags: readonly EventRecord[]): { startMs: number; endMs: number }[] {
   const spells = visits.map(({ startMs, endMs }) => ({ startMs, endMs }));
   const first = flags[0];
-  const cuts = first === undefined ? [] : [{ ms: createdMs, isOn: first.from !== null }, ...flags.map((flag) => ({ ms: Math.max(createdMs, Date.parse(flag.at)), isOn: flag.to !== null }))];
+  const cuts =
+    first === undefined
+      ? []
+      : [
+          { ms: createdMs, isOn: first.from !== null },
+          ...flags.map((flag) => ({ ms: Math.max(createdMs, Date.parse(flag.at)), isOn: flag.to !== null })),
+        ];
   for (const [index, cut] of cuts.entries()) {
     if (cut.isOn) spells.push({ startMs: cut.ms, endMs: cuts[index + 1]?.ms ?? Number.POSITIVE_INFINITY });
   }

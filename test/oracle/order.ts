@@ -3,7 +3,10 @@ import type { Answered, Value } from "./evaluate.ts";
 
 /** Ordered by the sort keys, then by time and dimensions; null last. */
 export function inOrderOf(rows: readonly Answered[], sort: readonly SpecSort[], rest: readonly string[]): Answered[] {
-  const keys = [...sort, ...rest.filter((name) => !sort.some((one) => one.field === name)).map((field) => ({ field, dir: "asc" as const }))];
+  const keys = [
+    ...sort,
+    ...rest.filter((name) => !sort.some((one) => one.field === name)).map((field) => ({ field, dir: "asc" as const })),
+  ];
   return rows.toSorted((a, b) => {
     for (const { field, dir } of keys) {
       const found = compare(a[field] ?? null, b[field] ?? null, dir);

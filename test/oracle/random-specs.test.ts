@@ -44,7 +44,12 @@ async function recordsOf(source: Source): Promise<SourceRecord[]> {
 }
 
 const mapping = parseMapping(readFileSync(join(FIXTURE, "mapping.yaml"), "utf8"));
-const fixture: World = { instances: [{ id: "inst1", records: await recordsOf(neutralSource(FIXTURE)), mapping }], now: FIXTURE_NOW, weekStart: 1, timezone: "UTC" };
+const fixture: World = {
+  instances: [{ id: "inst1", records: await recordsOf(neutralSource(FIXTURE)), mapping }],
+  now: FIXTURE_NOW,
+  weekStart: 1,
+  timezone: "UTC",
+};
 
 const canonical = (input: unknown, world: World): Question => {
   const parsed = parseSpec(input, { catalog, defaultTimezone: world.timezone, maxRows: 1000 });
@@ -64,7 +69,9 @@ async function disagreements(get: () => TestDatabase, tenant: Tenant, world: Wor
   return found;
 }
 
-const cases = [...catalog.metrics.values()].flatMap((metric) => metric.definition.tests.map((one) => ({ metric: metric.name, spec: one.spec, rows: one.rows })));
+const cases = [...catalog.metrics.values()].flatMap((metric) =>
+  metric.definition.tests.map((one) => ({ metric: metric.name, spec: one.spec, rows: one.rows })),
+);
 
 test("the evaluator knows every metric of the catalog, and no other", () => {
   expect(METRIC_NAMES.toSorted()).toEqual([...catalog.metrics.keys()].toSorted());
@@ -80,15 +87,19 @@ test.each(cases)("the evaluator finds the golden rows of $metric", ({ spec: inpu
 
 /** Havana sets its clocks back from 1:00 to 0:00 on 2024-11-03: the day begins with an hour that comes twice. */
 const havana: World = {
-  instances: [{
-    id: "one",
-    mapping: null,
-    records: ["03:45", "04:00", "04:30", "05:00", "05:30"].flatMap((time, index): SourceRecord[] => [
-      issue(`A-${index + 1}`, { status: "Done", createdAt: `2024-11-03T${time}:00.000Z`, resolvedAt: `2024-11-03T${time}:00.000Z` }),
-      event(`A-${index + 1}`, 0, { at: `2024-11-03T${time}:00.000Z`, from: "To Do", to: "Done" }),
-    ]),
-  }],
-  now: new Date("2024-11-05T12:00:00Z"), weekStart: 1, timezone: "America/Havana",
+  instances: [
+    {
+      id: "one",
+      mapping: null,
+      records: ["03:45", "04:00", "04:30", "05:00", "05:30"].flatMap((time, index): SourceRecord[] => [
+        issue(`A-${index + 1}`, { status: "Done", createdAt: `2024-11-03T${time}:00.000Z`, resolvedAt: `2024-11-03T${time}:00.000Z` }),
+        event(`A-${index + 1}`, 0, { at: `2024-11-03T${time}:00.000Z`, from: "To Do", to: "Done" }),
+      ]),
+    },
+  ],
+  now: new Date("2024-11-05T12:00:00Z"),
+  weekStart: 1,
+  timezone: "America/Havana",
 };
 
 describeOnEachDatabase("pipeline and evaluator", (get) => {
@@ -110,7 +121,9 @@ describeOnEachDatabase("pipeline and evaluator", (get) => {
   test("agree on an hour that comes twice at midnight", async () => {
     const tenant = await importWorld(get().database, havana);
     const days = { grain: "day", from: "2024-11-01", to: "2024-11-05" };
-    const questions = ["issues_created", "issues_closed", "status_changes", "time_in_status", "backlog_open"].map((name) => canonical({ measures: [{ name }], time: days }, havana));
+    const questions = ["issues_created", "issues_closed", "status_changes", "time_in_status", "backlog_open"].map((name) =>
+      canonical({ measures: [{ name }], time: days }, havana),
+    );
     const onTheDay = { measures: [{ name: "issues_created" }], filters: [{ field: "created_at", op: "=", values: ["2024-11-03"] }] };
     expect(await disagreements(get, tenant, havana, [...questions, canonical(onTheDay, havana)])).toEqual([]);
     const asked = await ask(await testPipeline(get().database, havana.now), tenant, onTheDay);
@@ -131,10 +144,20 @@ describeOnEachDatabase("each metric", (get) => {
   test.each(METRIC_NAMES)("%s agrees by every aggregate, over the fixture and a large random world", async (name) => {
     const { aggregates, dimensions } = must(catalog.metrics.get(name), name);
     const measures = aggregates.slice(0, 10).map((agg) => ({ name, agg, as: agg }));
-    for (const [asker, world] of [[tenant, fixture], [other, rich]] as const) {
-      const fixed = [{}, { dimensions: [dimensions.includes("label") ? "label" : "project_key"], totals: true }, { time: { grain: "week" }, totals: true }];
+    for (const [asker, world] of [
+      [tenant, fixture],
+      [other, rich],
+    ] as const) {
+      const fixed = [
+        {},
+        { dimensions: [dimensions.includes("label") ? "label" : "project_key"], totals: true },
+        { time: { grain: "week" }, totals: true },
+      ];
       const random = fc.sample(specsFor(catalog, world, name), { seed: SEED, numRuns: 6 });
-      const found = await disagreements(get, asker, world, [...fixed.map((rest) => canonical({ measures, limit: 1000, ...rest }, world)), ...random]);
+      const found = await disagreements(get, asker, world, [
+        ...fixed.map((rest) => canonical({ measures, limit: 1000, ...rest }, world)),
+        ...random,
+      ]);
       expect(found).toEqual([]);
     }
   });

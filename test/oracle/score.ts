@@ -39,9 +39,18 @@ function raw(members: readonly Member[]): Raw {
     spillover: ratio(counted.length - completed.length, counted.length),
     churn: ratio(changed, committed.length),
     accuracy: ratio(Math.abs(size(completed) - size(committed)), size(committed)),
-    reopens: ratio(total(counted, (one) => one.reopens), counted.length),
-    blocked: ratio(total(counted, (one) => one.blockedHours), counted.length),
-    bugs: ratio(total(counted, (one) => (one.life.isBug ? 1 : 0)), counted.length),
+    reopens: ratio(
+      total(counted, (one) => one.reopens),
+      counted.length,
+    ),
+    blocked: ratio(
+      total(counted, (one) => one.blockedHours),
+      counted.length,
+    ),
+    bugs: ratio(
+      total(counted, (one) => (one.life.isBug ? 1 : 0)),
+      counted.length,
+    ),
   };
 }
 
@@ -52,12 +61,21 @@ function total(members: readonly Member[], value: (one: Member) => number): numb
 function scoreOf(own: Raw, baseline: readonly Raw[]): PairScore {
   const components: Record<string, number> = {};
   for (const name of Object.keys(WEIGHTS)) {
-    const z = zOf(own[name] ?? null, baseline.map((pair) => pair[name] ?? null).filter((value) => value !== null));
+    const z = zOf(
+      own[name] ?? null,
+      baseline.map((pair) => pair[name] ?? null).filter((value) => value !== null),
+    );
     if (z !== null) components[name] = z;
   }
   const weigh = (value: (name: string) => number): number => Object.keys(components).reduce((all, name) => all + value(name), 0);
   const weight = weigh((name) => must(WEIGHTS[name], name));
-  return { components, score: ratio(weigh((name) => must(WEIGHTS[name], name) * must(components[name], name)), weight) };
+  return {
+    components,
+    score: ratio(
+      weigh((name) => must(WEIGHTS[name], name) * must(components[name], name)),
+      weight,
+    ),
+  };
 }
 
 /** How many population standard deviations above the mean, clipped to ±3; against what never varies only its like has a place. */

@@ -34,14 +34,21 @@ const VALUES: Record<string, readonly string[]> = {
   summary: ["login", "50% off_", "%", "Log"],
 };
 
-const NUMBERS: Record<string, readonly number[]> = { story_points: [0, 1, 2, 3.5], lead_time_days: [0, 3.3, 10.1], cycle_time_days: [0, 3.3, 10.1] };
+const NUMBERS: Record<string, readonly number[]> = {
+  story_points: [0, 1, 2, 3.5],
+  lead_time_days: [0, 3.3, 10.1],
+  cycle_time_days: [0, 3.3, 10.1],
+};
 
 function filterOf(field: string, day: fc.Arbitrary<string>): fc.Arbitrary<unknown> {
   const isText = VALUES[field] !== undefined;
   const value: fc.Arbitrary<string | number> = isText
     ? fc.constantFrom(...must(VALUES[field], field))
     : NUMBERS[field] === undefined
-      ? fc.oneof(day, day.map((date) => `${date}T10:30:00Z`))
+      ? fc.oneof(
+          day,
+          day.map((date) => `${date}T10:30:00Z`),
+        )
       : fc.constantFrom(...NUMBERS[field]);
   const single = isText ? ["=", "!=", "contains", "starts_with"] : ["=", "!=", ">", ">=", "<", "<="];
   const ops = [
@@ -74,7 +81,16 @@ function timeOf(firstDay: string): fc.Arbitrary<unknown> {
     {
       grain: fc.constantFrom(...GRAINS, "week", "month"),
       compare: fc.constantFrom(...COMPARES),
-      field: fc.constantFrom("canonical", "canonical", "canonical", "created_at", "resolved_at", "updated_at", "sprint_start_at", "sprint_complete_at"),
+      field: fc.constantFrom(
+        "canonical",
+        "canonical",
+        "canonical",
+        "created_at",
+        "resolved_at",
+        "updated_at",
+        "sprint_start_at",
+        "sprint_complete_at",
+      ),
     },
     { requiredKeys: [] },
   );
@@ -89,19 +105,35 @@ function likely(catalog: Catalog, world: World, only?: string): fc.Arbitrary<unk
   const wanted = only === undefined ? fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }) : fc.constant([only]);
   return wanted.chain((metrics) => {
     const definitions = metrics.map((name) => must(catalog.metrics.get(name), name));
-    const shared = (lists: readonly (readonly string[])[]): string[] => (lists[0] ?? []).filter((name) => lists.every((list) => list.includes(name)));
+    const shared = (lists: readonly (readonly string[])[]): string[] =>
+      (lists[0] ?? []).filter((name) => lists.every((list) => list.includes(name)));
     const dimensions = shared(definitions.map((one) => one.dimensions));
     const fields = shared(definitions.map((one) => one.fields));
-    const measures = fc.tuple(...definitions.map((one, index) => fc.record({ name: fc.constant(one.name), as: fc.constant(`m${index}`), agg: fc.constantFrom(...one.aggregates) })));
+    const measures = fc.tuple(
+      ...definitions.map((one, index) =>
+        fc.record({ name: fc.constant(one.name), as: fc.constant(`m${index}`), agg: fc.constantFrom(...one.aggregates) }),
+      ),
+    );
     const having = fc.tuple(fc.nat(metrics.length - 1), HAVING).map(([index, condition]) => ({ field: `m${index}`, ...condition }));
     const sorts = fc.constantFrom(...dimensions, ...metrics.map((_, index) => `m${index}`), "time", "m0__delta_ratio", "m0__previous");
     return fc.record(
       {
         measures,
         dimensions: fc.subarray(dimensions, { maxLength: 2 }),
-        filters: fc.tuple(fc.array(fc.constantFrom(...fields).chain((field) => filterOf(field, day)), { maxLength: 2 }), fc.array(having, { maxLength: 1 })).map((two) => two.flat()),
+        filters: fc
+          .tuple(
+            fc.array(
+              fc.constantFrom(...fields).chain((field) => filterOf(field, day)),
+              { maxLength: 2 },
+            ),
+            fc.array(having, { maxLength: 1 }),
+          )
+          .map((two) => two.flat()),
         time: timeOf(firstDay),
-        sort: fc.uniqueArray(fc.record({ field: sorts, dir: fc.constantFrom("asc", "desc") }), { maxLength: 2, selector: (one) => one.field }),
+        sort: fc.uniqueArray(fc.record({ field: sorts, dir: fc.constantFrom("asc", "desc") }), {
+          maxLength: 2,
+          selector: (one) => one.field,
+        }),
         timezone: fc.constantFrom(...ZONES),
         totals: fc.boolean(),
         limit: fc.constantFrom(1, 7, 1000, 1000),

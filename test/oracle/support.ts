@@ -15,5 +15,6 @@ export async function importWorld(database: Database, world: World): Promise<Ten
 }
 
 export async function importIntoTenant(database: Database, tenant: Tenant, world: World): Promise<void> {
-  for (const one of world.instances) await importInto(database, tenant, { instanceId: one.id, source: sourceOf(one), mapping: one.mapping });
+  for (const one of world.instances)
+    await importInto(database, tenant, { instanceId: one.id, source: sourceOf(one), mapping: one.mapping });
 }

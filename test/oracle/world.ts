@@ -15,7 +15,14 @@ export interface World {
 
 /** Where clocks change, at midnight, by half an hour, by a whole day, and where they do not. */
 export const ZONES = [
-  "UTC", "America/New_York", "Europe/Prague", "Asia/Kolkata", "Pacific/Apia", "America/Sao_Paulo", "Australia/Lord_Howe", "America/Havana",
+  "UTC",
+  "America/New_York",
+  "Europe/Prague",
+  "Asia/Kolkata",
+  "Pacific/Apia",
+  "America/Sao_Paulo",
+  "Australia/Lord_Howe",
+  "America/Havana",
 ] as const;
 
 /** First days of worlds: each lasts a hundred days, and some zone changes its clocks in them. */
@@ -41,7 +48,10 @@ const MAPPINGS = [
 ] as const;
 
 /** Quarters of an hour since the world began: coarse, so that instants coincide with each other and with midnights. */
-const quarter = fc.oneof({ weight: 5, arbitrary: fc.nat(WORLD_DAYS * 96) }, { weight: 1, arbitrary: fc.nat(WORLD_DAYS).map((day) => day * 96) });
+const quarter = fc.oneof(
+  { weight: 5, arbitrary: fc.nat(WORLD_DAYS * 96) },
+  { weight: 1, arbitrary: fc.nat(WORLD_DAYS).map((day) => day * 96) },
+);
 const maybe = <T>(value: fc.Arbitrary<T>, freq = 3) => fc.option(value, { freq });
 const step = fc.oneof({ weight: 1, arbitrary: fc.constant(0) }, { weight: 6, arbitrary: fc.integer({ min: 1, max: 1500 }) });
 const anyStatus = fc.constantFrom(...WORDS.statuses);
@@ -70,40 +80,65 @@ function lifeOf(key: string, at: (quarter: number) => string): fc.Arbitrary<Life
     fixVersions: fc.uniqueArray(fc.constantFrom(...WORDS.versions), { maxLength: 2 }),
     projectKey: fc.constantFrom(...WORDS.projects),
   });
-  const course = fc.record({ created: quarter, start: anyStatus, moves, flags, updated: maybe(quarter), resolvedAfter: maybe(step), hasHistory: fc.boolean(), last: anyStatus, strays: fc.boolean() });
-  return fc.tuple(fields, course).map(([own, { created, start, moves: steps, flags: spells, updated, resolvedAfter, hasHistory, last, strays }]) => {
-    let now = created;
-    let from: string = start;
-    const events: SourceRecord[] = [];
-    for (const [wait, to, isOdd] of hasHistory ? steps : []) {
-      now += wait;
-      // Exports tell changes of one instant in odd orders: then one does not follow from the other.
-      events.push(event(key, 0, { at: at(now), from: isOdd ? "To Do" : from, to }));
-      from = to;
-    }
-    let flagged = created;
-    for (const [wait, isOn] of spells) {
-      flagged += wait;
-      events.push(event(key, 0, { at: at(flagged), field: "flagged", from: isOn ? null : "Impediment", to: isOn ? "Impediment" : null }));
-    }
-    const present = strays ? last : from;
-    const resolvedAt = resolvedAfter === null ? null : at((["Done", "Closed"].includes(present) ? now : created) + resolvedAfter);
-    const record = issue(key, { ...own, createdAt: at(created), updatedAt: updated === null ? null : at(updated), resolvedAt, status: present });
-    return { fields: record, events, createdAt: created };
+  const course = fc.record({
+    created: quarter,
+    start: anyStatus,
+    moves,
+    flags,
+    updated: maybe(quarter),
+    resolvedAfter: maybe(step),
+    hasHistory: fc.boolean(),
+    last: anyStatus,
+    strays: fc.boolean(),
   });
+  return fc
+    .tuple(fields, course)
+    .map(([own, { created, start, moves: steps, flags: spells, updated, resolvedAfter, hasHistory, last, strays }]) => {
+      let now = created;
+      let from: string = start;
+      const events: SourceRecord[] = [];
+      for (const [wait, to, isOdd] of hasHistory ? steps : []) {
+        now += wait;
+        // Exports tell changes of one instant in odd orders: then one does not follow from the other.
+        events.push(event(key, 0, { at: at(now), from: isOdd ? "To Do" : from, to }));
+        from = to;
+      }
+      let flagged = created;
+      for (const [wait, isOn] of spells) {
+        flagged += wait;
+        events.push(event(key, 0, { at: at(flagged), field: "flagged", from: isOn ? null : "Impediment", to: isOn ? "Impediment" : null }));
+      }
+      const present = strays ? last : from;
+      const resolvedAt = resolvedAfter === null ? null : at((["Done", "Closed"].includes(present) ? now : created) + resolvedAfter);
+      const record = issue(key, {
+        ...own,
+        createdAt: at(created),
+        updatedAt: updated === null ? null : at(updated),
+        resolvedAt,
+        status: present,
+      });
+      return { fields: record, events, createdAt: created };
+    });
 }
 
 function sprintsOf(at: (quarter: number) => string, prefix: string): fc.Arbitrary<readonly SourceRecord[]> {
   const one = fc.record({
-    start: maybe(fc.nat(80), 8), days: fc.integer({ min: 1, max: 20 }), late: fc.integer({ min: -1, max: 3 }),
-    state: fc.constantFrom("closed", "closed", "closed", "active", "future"), hasEnd: fc.boolean(), hasComplete: fc.boolean(), board: fc.constantFrom("1", "2", null),
+    start: maybe(fc.nat(80), 8),
+    days: fc.integer({ min: 1, max: 20 }),
+    late: fc.integer({ min: -1, max: 3 }),
+    state: fc.constantFrom("closed", "closed", "closed", "active", "future"),
+    hasEnd: fc.boolean(),
+    hasComplete: fc.boolean(),
+    board: fc.constantFrom("1", "2", null),
   });
   return fc.array(one, { maxLength: 5 }).map((all) =>
     all.map(({ start, days, late, state, hasEnd, hasComplete, board }, index) => {
       const first = start === null ? null : start * 96 + 36;
       const last = (first ?? 4000) + days * 96;
       return sprint(`${index + 1}`, {
-        name: index === 4 ? null : `${prefix}Sprint ${index + 1}`, boardId: board, state,
+        name: index === 4 ? null : `${prefix}Sprint ${index + 1}`,
+        boardId: board,
+        state,
         startAt: first === null ? null : at(first),
         endAt: hasEnd ? at(last) : null,
         completeAt: hasComplete && state === "closed" ? at(last + late * 8) : null,
@@ -120,7 +155,14 @@ function staysOf(lives: readonly Life[], sprints: number, at: (quarter: number) 
       const end = one.staysFor === null ? null : (one.added ?? 0) + one.staysFor;
       const key = lives[one.issue]?.fields.key ?? "";
       const removedAt = end === null ? null : at(end);
-      return { kind: "sprint_issue", place: "world", sprintId: `${one.sprint + 1}`, issueKey: key, addedAt: one.added === null ? null : at(one.added), removedAt };
+      return {
+        kind: "sprint_issue",
+        place: "world",
+        sprintId: `${one.sprint + 1}`,
+        issueKey: key,
+        addedAt: one.added === null ? null : at(one.added),
+        removedAt,
+      };
     }),
   );
 }
@@ -132,7 +174,12 @@ function instanceOf(id: string, epochMs: number): fc.Arbitrary<InstanceWorld> {
     .tuple(numbers, sprintsOf(at, id), fc.constantFrom(...MAPPINGS))
     .chain(([lives, sprints, mapping]) => fc.tuple(fc.constant({ lives, sprints, mapping }), staysOf(lives, sprints.length, at)))
     .map(([{ lives, sprints, mapping }, stays]) => {
-      const projects = WORDS.projects.map((key): SourceRecord => ({ kind: "project", place: "world", key, name: key === "C" ? null : `Project ${key} of ${id}` }));
+      const projects = WORDS.projects.map((key): SourceRecord => ({
+        kind: "project",
+        place: "world",
+        key,
+        name: key === "C" ? null : `Project ${key} of ${id}`,
+      }));
       const listed = [status("To Do", "new"), status("In Progress", "in_progress"), status("Done", "done")];
       const records = [...projects, ...listed, ...sprints, ...lives.flatMap(({ fields, events }) => [fields, ...events]), ...stays];
       return { id, records, mapping: mapping === null ? null : parseMapping(mapping) };
@@ -143,7 +190,9 @@ function instanceOf(id: string, epochMs: number): fc.Arbitrary<InstanceWorld> {
 export const worlds: fc.Arbitrary<World> = fc.constantFrom(...EPOCHS).chain((epoch) => {
   const epochMs = Date.parse(`${epoch}T00:00:00Z`);
   return fc.record({
-    instances: fc.tuple(instanceOf("one", epochMs), fc.option(instanceOf("two", epochMs), { freq: 2 })).map((all) => all.filter((one) => one !== null)),
+    instances: fc
+      .tuple(instanceOf("one", epochMs), fc.option(instanceOf("two", epochMs), { freq: 2 }))
+      .map((all) => all.filter((one) => one !== null)),
     now: fc.integer({ min: 60 * 96, max: 130 * 96 }).map((quarters) => new Date(epochMs + quarters * 900_000)),
     weekStart: fc.constantFrom(1, 7, 6),
     timezone: fc.constantFrom(...ZONES),

@@ -16,7 +16,12 @@ function plan(input: unknown, weekStart = 1): Plan {
 test("every metric by every aggregate and dimension plans to data that survives JSON", () => {
   for (const metric of catalog.metrics.values()) {
     for (const agg of metric.aggregates) {
-      const made = plan({ measures: [{ name: metric.name, agg }], dimensions: metric.dimensions.slice(0, 5), time: { grain: "month", range: "last_6_months", compare: "previous_year" }, totals: true });
+      const made = plan({
+        measures: [{ name: metric.name, agg }],
+        dimensions: metric.dimensions.slice(0, 5),
+        time: { grain: "month", range: "last_6_months", compare: "previous_year" },
+        totals: true,
+      });
       expect(JSON.parse(JSON.stringify(made))).toEqual(made);
       expect(made.outputs).toHaveLength(1);
     }
@@ -29,9 +34,18 @@ test("a plan names no tenant and no table", () => {
 });
 
 test("a range is read in the spec's zone", () => {
-  expect(plan({ measures: [{ name: "wip" }], time: { range: "last_7_days" } }).time).toMatchObject({ from: "2024-06-10", to: "2024-06-17" });
-  expect(plan({ measures: [{ name: "wip" }], time: { range: "last_7_days" }, timezone: "UTC" }).time).toMatchObject({ from: "2024-06-09", to: "2024-06-16" });
-  expect(plan({ measures: [{ name: "wip" }], time: { range: "this_week" } }, 7).time).toMatchObject({ from: "2024-06-16", to: "2024-06-23" });
+  expect(plan({ measures: [{ name: "wip" }], time: { range: "last_7_days" } }).time).toMatchObject({
+    from: "2024-06-10",
+    to: "2024-06-17",
+  });
+  expect(plan({ measures: [{ name: "wip" }], time: { range: "last_7_days" }, timezone: "UTC" }).time).toMatchObject({
+    from: "2024-06-09",
+    to: "2024-06-16",
+  });
+  expect(plan({ measures: [{ name: "wip" }], time: { range: "this_week" } }, 7).time).toMatchObject({
+    from: "2024-06-16",
+    to: "2024-06-23",
+  });
   expect(plan({ measures: [{ name: "wip" }] }).time).toEqual({ grain: null, from: null, to: null, compare: "none", shift: null });
 });
 
@@ -44,15 +58,24 @@ test("too many buckets are refused with what would do, exactly enough are not", 
   try {
     days("2024-01-01")();
   } catch (error) {
-    expect(error).toMatchObject({ code: "SPEC_INVALID", message: expect.stringContaining("about 8766 day buckets are more than the 5000 allowed; use a coarser grain"), details: { problems: [{ code: "LIMIT_EXCEEDED", path: "time.grain" }] } });
+    expect(error).toMatchObject({
+      code: "SPEC_INVALID",
+      message: expect.stringContaining("about 8766 day buckets are more than the 5000 allowed; use a coarser grain"),
+      details: { problems: [{ code: "LIMIT_EXCEEDED", path: "time.grain" }] },
+    });
   }
   expect(() => plan({ measures: [{ name: "issues_created" }], time: { from: "2000-01-01", to: "2024-01-01" } })).not.toThrow();
 });
 
 test("sprints are closed ones unless the spec filters on their state", () => {
-  const stateFilters = (input: unknown) => plan(input).facts.flatMap(({ filters }) => filters.filter(({ field }) => field === "sprint_state"));
-  expect(stateFilters({ measures: [{ name: "velocity" }] })).toEqual([{ field: "sprint_state", op: "in", values: ["closed"], kind: "text" }]);
-  expect(stateFilters({ measures: [{ name: "velocity" }], filters: [{ field: "sprint_state", op: "=", value: "active" }] })).toEqual([{ field: "sprint_state", op: "=", values: ["active"], kind: "text" }]);
+  const stateFilters = (input: unknown) =>
+    plan(input).facts.flatMap(({ filters }) => filters.filter(({ field }) => field === "sprint_state"));
+  expect(stateFilters({ measures: [{ name: "velocity" }] })).toEqual([
+    { field: "sprint_state", op: "in", values: ["closed"], kind: "text" },
+  ]);
+  expect(stateFilters({ measures: [{ name: "velocity" }], filters: [{ field: "sprint_state", op: "=", value: "active" }] })).toEqual([
+    { field: "sprint_state", op: "=", values: ["active"], kind: "text" },
+  ]);
   expect(stateFilters({ measures: [{ name: "issues_created" }] })).toEqual([]);
 });
 
@@ -71,11 +94,20 @@ test("time.field moves every measure's time", () => {
 
 test("a derived metric is arithmetic over its parts, each by its own default", () => {
   const made = plan({ measures: [{ name: "net_flow" }] });
-  expect(made.outputs[0]?.source).toEqual({ expression: "issues_created - issues_closed", measures: { issues_created: "m1", issues_closed: "m2" } });
+  expect(made.outputs[0]?.source).toEqual({
+    expression: "issues_created - issues_closed",
+    measures: { issues_created: "m1", issues_closed: "m2" },
+  });
 });
 
 test("a condition on a measure is one on the answer, not on the rows", () => {
-  const made = plan({ measures: [{ name: "issues_created", as: "n" }], filters: [{ field: "n", op: ">", value: 3 }, { field: "status", op: "=", value: "Done" }] });
+  const made = plan({
+    measures: [{ name: "issues_created", as: "n" }],
+    filters: [
+      { field: "n", op: ">", value: 3 },
+      { field: "status", op: "=", value: "Done" },
+    ],
+  });
   expect(made.having).toEqual([{ field: "n", op: ">", values: [3] }]);
   expect(made.facts[0]?.filters.map(({ field }) => field)).toEqual(["status"]);
 });
@@ -89,11 +121,21 @@ test("percentiles, last and components become what a statement computes", () => 
 });
 
 test("filter values are looked up where the field comes from, and only those that can be listed", () => {
-  const checks = (name: string, field: string) => plan({ measures: [{ name }], filters: [{ field, op: "=", value: "x" }] }).valueChecks.map(({ datasource }) => datasource);
+  const checks = (name: string, field: string) =>
+    plan({ measures: [{ name }], filters: [{ field, op: "=", value: "x" }] }).valueChecks.map(({ datasource }) => datasource);
   expect(checks("velocity", "project_key")).toEqual(["issues"]);
   expect(checks("velocity", "sprint_name")).toEqual(["sprint_members"]);
   expect(checks("wip", "status")).toEqual(["issue_states"]);
   expect(checks("issues_created", "status")).toEqual(["issues"]);
   expect(checks("status_changes", "from_status")).toEqual(["status_changes"]);
-  expect(plan({ measures: [{ name: "wip" }], filters: [{ field: "summary", op: "=", value: "x" }, { field: "status", op: "!=", value: "x" }, { field: "story_points", op: "=", value: 1 }] }).valueChecks).toEqual([]);
+  expect(
+    plan({
+      measures: [{ name: "wip" }],
+      filters: [
+        { field: "summary", op: "=", value: "x" },
+        { field: "status", op: "!=", value: "x" },
+        { field: "story_points", op: "=", value: 1 },
+      ],
+    }).valueChecks,
+  ).toEqual([]);
 });

@@ -4,7 +4,12 @@ import { RANGES, type SpecTime } from "../../src/spec/spec.ts";
 
 test("today depends on the zone", () => {
   const now = new Date("2024-03-31T22:30:00Z");
-  expect(["UTC", "Europe/Prague", "America/Los_Angeles", "Pacific/Kiritimati"].map((zone) => dayIn(zone, now))).toEqual(["2024-03-31", "2024-04-01", "2024-03-31", "2024-04-01"]);
+  expect(["UTC", "Europe/Prague", "America/Los_Angeles", "Pacific/Kiritimati"].map((zone) => dayIn(zone, now))).toEqual([
+    "2024-03-31",
+    "2024-04-01",
+    "2024-03-31",
+    "2024-04-01",
+  ]);
 });
 
 test("days are added over month ends, leap days and years", () => {
@@ -15,8 +20,13 @@ test("days are added over month ends, leap days and years", () => {
 });
 
 test.each([
-  ["2024-01-31", 1, "2024-02-29"], ["2023-01-31", 1, "2023-02-28"], ["2024-03-31", -1, "2024-02-29"], ["2024-02-29", 12, "2025-02-28"],
-  ["2024-12-15", 1, "2025-01-15"], ["2024-01-15", -1, "2023-12-15"], ["0050-01-31", 1, "0050-02-28"],
+  ["2024-01-31", 1, "2024-02-29"],
+  ["2023-01-31", 1, "2023-02-28"],
+  ["2024-03-31", -1, "2024-02-29"],
+  ["2024-02-29", 12, "2025-02-28"],
+  ["2024-12-15", 1, "2025-01-15"],
+  ["2024-01-15", -1, "2023-12-15"],
+  ["0050-01-31", 1, "0050-02-28"],
 ])("%s and %i months are %s", (day, months, sum) => {
   expect(addMonths(day, months)).toBe(sum);
 });
@@ -24,7 +34,9 @@ test.each([
 test("a bucket starts where its grain says, weeks on the tenant's day", () => {
   const starts = (day: string) => (["day", "month", "quarter", "year"] as const).map((grain) => startOf(grain, day, 1));
   expect(starts("2024-05-17")).toEqual(["2024-05-17", "2024-05-01", "2024-04-01", "2024-01-01"]);
-  expect(["2024-01-31", "2024-03-31", "2024-06-30", "2024-09-30", "2024-12-31"].map((day) => startOf("quarter", day, 1).slice(5, 7))).toEqual(["01", "01", "04", "07", "10"]);
+  expect(
+    ["2024-01-31", "2024-03-31", "2024-06-30", "2024-09-30", "2024-12-31"].map((day) => startOf("quarter", day, 1).slice(5, 7)),
+  ).toEqual(["01", "01", "04", "07", "10"]);
   // 2024-01-07 is a Sunday.
   expect(startOf("week", "2024-01-07", 1)).toBe("2024-01-01");
   expect(startOf("week", "2024-01-07", 7)).toBe("2024-01-07");
@@ -38,17 +50,31 @@ test("a bucket starts where its grain says, weeks on the tenant's day", () => {
 });
 
 test("a grain is added as a calendar does", () => {
-  expect([addGrain("day", "2024-02-29", 1), addGrain("week", "2024-02-29", -1), addGrain("month", "2024-01-01", 2), addGrain("quarter", "2024-10-01", 1), addGrain("year", "2024-01-01", -1)]).toEqual([
-    "2024-03-01", "2024-02-22", "2024-03-01", "2025-01-01", "2023-01-01",
-  ]);
+  expect([
+    addGrain("day", "2024-02-29", 1),
+    addGrain("week", "2024-02-29", -1),
+    addGrain("month", "2024-01-01", 2),
+    addGrain("quarter", "2024-10-01", 1),
+    addGrain("year", "2024-01-01", -1),
+  ]).toEqual(["2024-03-01", "2024-02-22", "2024-03-01", "2025-01-01", "2023-01-01"]);
 });
 
 test.each([
-  ["last_7_days", "2024-02-24", "2024-03-02"], ["last_14_days", "2024-02-17", "2024-03-02"], ["last_30_days", "2024-02-01", "2024-03-02"],
-  ["last_90_days", "2023-12-03", "2024-03-02"], ["last_6_months", "2023-09-02", "2024-03-02"], ["last_12_months", "2023-03-02", "2024-03-02"],
-  ["this_week", "2024-02-26", "2024-03-04"], ["last_week", "2024-02-19", "2024-02-26"], ["this_month", "2024-03-01", "2024-04-01"],
-  ["last_month", "2024-02-01", "2024-03-01"], ["this_quarter", "2024-01-01", "2024-04-01"], ["last_quarter", "2023-10-01", "2024-01-01"],
-  ["this_year", "2024-01-01", "2025-01-01"], ["last_year", "2023-01-01", "2024-01-01"], ["all", null, null],
+  ["last_7_days", "2024-02-24", "2024-03-02"],
+  ["last_14_days", "2024-02-17", "2024-03-02"],
+  ["last_30_days", "2024-02-01", "2024-03-02"],
+  ["last_90_days", "2023-12-03", "2024-03-02"],
+  ["last_6_months", "2023-09-02", "2024-03-02"],
+  ["last_12_months", "2023-03-02", "2024-03-02"],
+  ["this_week", "2024-02-26", "2024-03-04"],
+  ["last_week", "2024-02-19", "2024-02-26"],
+  ["this_month", "2024-03-01", "2024-04-01"],
+  ["last_month", "2024-02-01", "2024-03-01"],
+  ["this_quarter", "2024-01-01", "2024-04-01"],
+  ["last_quarter", "2023-10-01", "2024-01-01"],
+  ["this_year", "2024-01-01", "2025-01-01"],
+  ["last_year", "2023-01-01", "2024-01-01"],
+  ["all", null, null],
 ] as const)("on Friday 2024-03-01 %s is from %s to before %s", (range, from, to) => {
   expect(rangeDays(range, "2024-03-01", 1)).toEqual({ from, to });
 });
@@ -70,14 +96,26 @@ test("buckets are counted as touched", () => {
   expect(bucketCount("day", "2024-02-28", "2024-03-01", 1)).toBe(2);
   expect(bucketCount("week", "2024-01-07", "2024-01-09", 1)).toBe(2);
   expect(bucketCount("week", "2024-01-07", "2024-01-09", 7)).toBe(1);
-  for (const [grain, from, to, exact] of [["month", "2023-01-01", "2024-01-01", 12], ["quarter", "2023-01-01", "2024-01-01", 4], ["year", "2020-01-01", "2024-01-01", 4]] as const) {
+  for (const [grain, from, to, exact] of [
+    ["month", "2023-01-01", "2024-01-01", 12],
+    ["quarter", "2023-01-01", "2024-01-01", 4],
+    ["year", "2020-01-01", "2024-01-01", 4],
+  ] as const) {
     expect(bucketCount(grain, from, to, 1)).toBeGreaterThanOrEqual(exact);
     expect(bucketCount(grain, from, to, 1)).toBeLessThanOrEqual(exact + 2);
   }
 });
 
 test("how far back a comparison looks", () => {
-  const time = (rest: Partial<SpecTime>): SpecTime => ({ grain: null, range: null, from: null, to: null, field: "canonical", compare: "none", ...rest });
+  const time = (rest: Partial<SpecTime>): SpecTime => ({
+    grain: null,
+    range: null,
+    from: null,
+    to: null,
+    field: "canonical",
+    compare: "none",
+    ...rest,
+  });
   expect(shiftOf(time({}), "2024-01-01", "2024-02-01")).toBeNull();
   expect(shiftOf(time({ compare: "previous_period" }), "2024-01-01", "2024-03-01")).toEqual({ months: 2 });
   expect(shiftOf(time({ compare: "previous_period" }), "2024-01-10", "2024-01-20")).toEqual({ days: 10 });

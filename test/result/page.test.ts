@@ -31,10 +31,16 @@ test("an answer without totals says nothing of them; a whole answer is not trunc
   expect(meta).toMatchObject({ result_id: "res_x", result_uri: "metricgate://results/res_x" });
 });
 
-test.each(["", "x", "bzoxMg;", Buffer.from("o:-1").toString("base64url"), Buffer.from("o:1e3").toString("base64url"), Buffer.from("o:99999999").toString("base64url"), Buffer.from("p:1").toString("base64url"), "../../etc"])(
-  "a cursor that we did not write is none: %j",
-  (cursor) => expect(readCursor(cursor)).toBeUndefined(),
-);
+test.each([
+  "",
+  "x",
+  "bzoxMg;",
+  Buffer.from("o:-1").toString("base64url"),
+  Buffer.from("o:1e3").toString("base64url"),
+  Buffer.from("o:99999999").toString("base64url"),
+  Buffer.from("p:1").toString("base64url"),
+  "../../etc",
+])("a cursor that we did not write is none: %j", (cursor) => expect(readCursor(cursor)).toBeUndefined());
 
 test("an answer's size grows with its text", () => {
   expect(approximateBytes([["x".repeat(1000), 1]])).toBeGreaterThan(approximateBytes([["x", 1]]) + 1900);
@@ -43,15 +49,26 @@ test("an answer's size grows with its text", () => {
 
 test("a spreadsheet opens text as text: what could be a formula is guarded, numbers are not", () => {
   const cells = ["=1+1", "+cmd", "-x", "@x", "\t=x", "\r=x", "  =x", "\u200b", "＝x", "-5", "+4.5", "a=b", "", "1;2"];
-  const lines = safeCsv(["name", "n"], cells.map((cell) => [cell, -1.5])).split("\r\n");
+  const lines = safeCsv(
+    ["name", "n"],
+    cells.map((cell) => [cell, -1.5]),
+  ).split("\r\n");
   expect(lines[0]).toBe("name,n");
   const guarded = lines.slice(1, -1).map((line) => line.startsWith("'") || line.startsWith("\"'"));
   expect(guarded).toEqual([true, true, true, true, true, true, true, false, true, false, false, false, false, false]);
-  expect(lines.slice(1, -1).every((line) => line.endsWith(",-1.5") || line.endsWith("=x\",-1.5"))).toBe(true);
+  expect(lines.slice(1, -1).every((line) => line.endsWith(",-1.5") || line.endsWith('=x",-1.5'))).toBe(true);
 });
 
 test("cells are quoted where they must be; null is empty", () => {
-  expect(safeCsv(["a,b", 'c"d'], [["x\ny", null], [true, "plain"]])).toBe('"a,b","c""d"\r\n"x\ny",\r\ntrue,plain\r\n');
+  expect(
+    safeCsv(
+      ["a,b", 'c"d'],
+      [
+        ["x\ny", null],
+        [true, "plain"],
+      ],
+    ),
+  ).toBe('"a,b","c""d"\r\n"x\ny",\r\ntrue,plain\r\n');
 });
 
 test("a filter value that the data lacks brings the nearest there is, ahead of other warnings", async () => {
@@ -61,13 +78,18 @@ test("a filter value that the data lacks brings the nearest there is, ahead of o
     return Promise.resolve(["Story", null, "Bug"]);
   });
   expect(asked).toEqual(["issue_type"]);
-  expect(found.warnings).toEqual(["no issue_type 'bug'; there is 'Bug'.", "no issue_type 'zzz'; list_values names those there are.", "before"]);
+  expect(found.warnings).toEqual([
+    "no issue_type 'bug'; there is 'Bug'.",
+    "no issue_type 'zzz'; list_values names those there are.",
+    "before",
+  ]);
   expect(await withNearestValues(answer, () => Promise.reject(new Error("not asked")))).toBe(answer);
 });
 
 test("a value in a warning stays on one line and short", async () => {
   const value = `\u202e\n${"x".repeat(200)}`;
-  const [warning] = (await withNearestValues({ ...answer, missing: [{ field: "label", values: [value] }] }, () => Promise.resolve([value]))).warnings;
+  const [warning] = (await withNearestValues({ ...answer, missing: [{ field: "label", values: [value] }] }, () => Promise.resolve([value])))
+    .warnings;
   expect(warning).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   expect(warning?.length).toBeLessThan(200);
 });

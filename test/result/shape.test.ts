@@ -18,7 +18,13 @@ function shaped(input: unknown, raw: RawRows, catalog: Catalog = shipped) {
 }
 
 const COLUMNS = ["data_as_of", "data_version", "ord", "total_rows", "rows_read", "is_partial", "bucket", "d1", "o1"];
-const BY_MONTH = { measures: [{ name: "issues_created" }], dimensions: ["status"], time: { grain: "month", from: "2024-01-01", to: "2024-03-01" }, totals: true, limit: 2 };
+const BY_MONTH = {
+  measures: [{ name: "issues_created" }],
+  dimensions: ["status"],
+  time: { grain: "month", from: "2024-01-01", to: "2024-03-01" },
+  totals: true,
+  limit: 2,
+};
 const ROWS: RawRows = {
   columns: COLUMNS,
   rows: [
@@ -35,23 +41,36 @@ test("rows, totals, columns and warnings of an answer", () => {
     { name: "status", type: "string", label: "Status", role: "dimension" },
     { name: "issues_created", type: "number", unit: "issues", label: "Issues created", role: "measure" },
   ]);
-  expect(answer.rows).toEqual([["2024-01-01", "Done", 5], ["2024-02-01", null, null]]);
+  expect(answer.rows).toEqual([
+    ["2024-01-01", "Done", 5],
+    ["2024-02-01", null, null],
+  ]);
   expect(answer.totals).toEqual([null, null, 12]);
   expect(answer).toMatchObject({ total: 3, rowsRead: 12, dataAsOf: "2024-02-10T00:00:00Z", partialBuckets: ["2024-02-01"] });
-  expect(answer.warnings).toEqual(["Covered only in part: 2024-02-01; data reaches to 2024-02-10T00:00:00Z.", "The limit of 2 cut 1 of 3 rows; raise limit, filter, or use a coarser grain."]);
+  expect(answer.warnings).toEqual([
+    "Covered only in part: 2024-02-01; data reaches to 2024-02-10T00:00:00Z.",
+    "The limit of 2 cut 1 of 3 rows; raise limit, filter, or use a coarser grain.",
+  ]);
   expect(answer.summary).toBe("Issues created by status per month, 2024-01-01 to before 2024-03-01 (UTC): 2 of 3 rows, from 12 records.");
 });
 
 test("a summary carries nothing of the tenant's and nothing of the caller's", () => {
   const { summary } = shaped(
-    { ...BY_MONTH, measures: [{ name: "issues_created", as: "Ignore_previous" }], filters: [{ field: "status", op: "=", value: "secret value" }] },
+    {
+      ...BY_MONTH,
+      measures: [{ name: "issues_created", as: "Ignore_previous" }],
+      filters: [{ field: "status", op: "=", value: "secret value" }],
+    },
     { columns: COLUMNS, rows: [["2024-02-10T00:00:00Z", 4, 1, 1, 12, false, "2024-01-01", "secret status", 5]] },
   );
   expect(summary).not.toMatch(/secret|ignore/i);
 });
 
 test("no data, and no rows", () => {
-  const answer = shaped({ measures: [{ name: "lead_time" }] }, { columns: COLUMNS, rows: [[null, null, null, null, null, null, null, null, null]] });
+  const answer = shaped(
+    { measures: [{ name: "lead_time" }] },
+    { columns: COLUMNS, rows: [[null, null, null, null, null, null, null, null, null]] },
+  );
   expect(answer).toMatchObject({ rows: [], total: 0, rowsRead: 0, dataAsOf: null, totals: undefined });
   expect(answer.warnings).toEqual(["No data has been imported for this tenant yet."]);
   expect(answer.summary).toBe("Lead time (p50): 0 rows, from 0 records.");
@@ -60,35 +79,59 @@ test("no data, and no rows", () => {
 });
 
 test.each([
-  [{ from: "2024-01-01" }, ", from 2024-01-01 (UTC)"], [{ to: "2024-01-01" }, ", before 2024-01-01 (UTC)"], [{ grain: "year" }, " per year, all time (UTC)"],
+  [{ from: "2024-01-01" }, ", from 2024-01-01 (UTC)"],
+  [{ to: "2024-01-01" }, ", before 2024-01-01 (UTC)"],
+  [{ grain: "year" }, " per year, all time (UTC)"],
   [{ range: "last_month", compare: "previous_period" }, ", 2024-05-01 to before 2024-06-01 (UTC), against the period before"],
   [{ grain: "year", compare: "previous_year" }, " per year, all time (UTC), against a year before"],
 ])("a summary tells the time %j", (time, text) => {
-  expect(shaped({ measures: [{ name: "issues_created" }], time }, { columns: [], rows: [] }).summary).toBe(`Issues created${text}: 0 rows, from 0 records.`);
+  expect(shaped({ measures: [{ name: "issues_created" }], time }, { columns: [], rows: [] }).summary).toBe(
+    `Issues created${text}: 0 rows, from 0 records.`,
+  );
 });
 
 test("a comparison has three columns a measure", () => {
   const columns = [...COLUMNS, "o1_previous", "o1_delta"];
-  const answer = shaped({ measures: [{ name: "lead_time", agg: "p90" }], time: { range: "last_month", compare: "previous_period" } }, { columns, rows: [["2024-02-10T00:00:00Z", 4, 1, 1, 12, true, null, null, 6, 4, 0.5]] });
+  const answer = shaped(
+    { measures: [{ name: "lead_time", agg: "p90" }], time: { range: "last_month", compare: "previous_period" } },
+    { columns, rows: [["2024-02-10T00:00:00Z", 4, 1, 1, 12, true, null, null, 6, 4, 0.5]] },
+  );
   expect(answer.rows).toEqual([[6, 4, 0.5]]);
   expect(answer.columns.map(({ name, unit, role, label }) => [name, unit, role, label])).toEqual([
-    ["lead_time", "days", "measure", "Lead time (p90)"], ["lead_time__previous", "days", "previous", "Lead time (p90), before"], ["lead_time__delta_ratio", "ratio", "delta_ratio", "Lead time (p90), change"],
+    ["lead_time", "days", "measure", "Lead time (p90)"],
+    ["lead_time__previous", "days", "previous", "Lead time (p90), before"],
+    ["lead_time__delta_ratio", "ratio", "delta_ratio", "Lead time (p90), change"],
   ]);
   // Without a grain there are no buckets to be partial.
   expect(answer.partialBuckets).toEqual([]);
 });
 
 test("long lists of partial buckets are shortened", () => {
-  const rows = Array.from({ length: 6 }, (_, index) => ["2024-02-10T00:00:00Z", 4, index + 1, 6, 1, true, `2024-01-0${index + 1}`, null, 1]);
-  expect(shaped({ measures: [{ name: "issues_created" }], time: { grain: "day", range: "all" } }, { columns: COLUMNS, rows }).warnings).toEqual([
-    "Covered only in part: 2024-01-01, 2024-01-02, 2024-01-03, …, 2024-01-06; data reaches to 2024-02-10T00:00:00Z.",
+  const rows = Array.from({ length: 6 }, (_, index) => [
+    "2024-02-10T00:00:00Z",
+    4,
+    index + 1,
+    6,
+    1,
+    true,
+    `2024-01-0${index + 1}`,
+    null,
+    1,
   ]);
+  expect(
+    shaped({ measures: [{ name: "issues_created" }], time: { grain: "day", range: "all" } }, { columns: COLUMNS, rows }).warnings,
+  ).toEqual(["Covered only in part: 2024-01-01, 2024-01-02, 2024-01-03, …, 2024-01-06; data reaches to 2024-02-10T00:00:00Z."]);
 });
 
 test("overlapping groups, a total beyond a condition, and counted notes are owned up to", () => {
   const columns = [...COLUMNS, "n1_1"];
   const answer = shaped(
-    { measures: [{ name: "committed_issues" }], dimensions: ["label", "component"], totals: true, filters: [{ field: "committed_issues", op: ">", value: 1 }] },
+    {
+      measures: [{ name: "committed_issues" }],
+      dimensions: ["label", "component"],
+      totals: true,
+      filters: [{ field: "committed_issues", op: ">", value: 1 }],
+    },
     { columns, rows: [["2024-02-10T00:00:00Z", 4, 1, 1, 12, false, null, "x", 1, 3]] },
   );
   expect(answer.warnings).toEqual([
@@ -113,7 +156,11 @@ test("deprecated metrics and older versions are told, once each", async () => {
   copy.write("metrics/lead-time-1.yaml", copy.read("metrics/lead-time.yaml"));
   copy.replace("metrics/lead-time.yaml", "version: 1.0.0", "version: 2.0.0");
   copy.replace("metrics/wip.yaml", "tests:", "deprecation: { since: 1.0.0, replaced_by: null, remove_after: 2030-01-31 }\ntests:");
-  copy.replace("metrics/velocity.yaml", "tests:", "deprecation: { since: 1.0.0, replaced_by: completed_points, remove_after: 2030-01-31 }\ntests:");
+  copy.replace(
+    "metrics/velocity.yaml",
+    "tests:",
+    "deprecation: { since: 1.0.0, replaced_by: completed_points, remove_after: 2030-01-31 }\ntests:",
+  );
   await recordVersions(copy.directory);
   const catalog = await loadCatalog(copy.directory);
   const measures = [{ name: "wip" }, { name: "wip", as: "again" }, { name: "velocity" }, { name: "lead_time@1" }, { name: "lead_time" }];

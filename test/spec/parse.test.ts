@@ -22,31 +22,57 @@ function problems(input: unknown): readonly Problem[] {
 /** The example of CONTRACT.md section 3. */
 const EXAMPLE = {
   datasource: "warehouse",
-  measures: [{ name: "sprint_problematic_score", agg: "avg" }, { name: "spillover_ratio", agg: "avg" }],
+  measures: [
+    { name: "sprint_problematic_score", agg: "avg" },
+    { name: "spillover_ratio", agg: "avg" },
+  ],
   dimensions: ["project_key", "sprint_name"],
   time: { grain: "month", range: "last_12_months", from: null, to: null, field: "canonical", compare: "none" },
-  filters: [{ field: "instance_id", op: "in", values: ["inst1", "inst2"] }, { field: "sprint_state", op: "=", values: ["closed"] }],
+  filters: [
+    { field: "instance_id", op: "in", values: ["inst1", "inst2"] },
+    { field: "sprint_state", op: "=", values: ["closed"] },
+  ],
   sort: [{ field: "sprint_problematic_score", dir: "desc" }],
-  limit: 50, timezone: "Europe/Prague", totals: false, dry_run: false,
+  limit: 50,
+  timezone: "Europe/Prague",
+  totals: false,
+  dry_run: false,
   chart: { type: "bar", x: "sprint_name", y: "sprint_problematic_score" },
 };
 
 describe("what is accepted", () => {
   test("the contract's example, with values and with value", () => {
-    const withValue = { ...EXAMPLE, filters: [{ field: "instance_id", op: "in", value: ["inst1", "inst2"] }, { field: "sprint_state", op: "=", value: "closed" }] };
+    const withValue = {
+      ...EXAMPLE,
+      filters: [
+        { field: "instance_id", op: "in", value: ["inst1", "inst2"] },
+        { field: "sprint_state", op: "=", value: "closed" },
+      ],
+    };
     expect(spec(withValue)).toEqual(spec(EXAMPLE));
     expect(spec(EXAMPLE).filters[1]).toEqual({ field: "sprint_state", op: "=", values: ["closed"] });
   });
 
   test("only measures are needed; everything else has a value", () => {
     expect(spec(COUNT)).toEqual({
-      datasource: "warehouse", measures: [{ name: "issues_created", agg: "sum", as: "issues_created" }], dimensions: [], time: null, filters: [],
-      sort: [], limit: 100, timezone: "Europe/Prague", totals: false, dry_run: false, chart: null,
+      datasource: "warehouse",
+      measures: [{ name: "issues_created", agg: "sum", as: "issues_created" }],
+      dimensions: [],
+      time: null,
+      filters: [],
+      sort: [],
+      limit: 100,
+      timezone: "Europe/Prague",
+      totals: false,
+      dry_run: false,
+      chart: null,
     });
   });
 
   test("null means absent, for every optional key", () => {
-    const nulls = Object.fromEntries(["datasource", "dimensions", "time", "filters", "sort", "limit", "timezone", "totals", "dry_run", "chart"].map((key) => [key, null]));
+    const nulls = Object.fromEntries(
+      ["datasource", "dimensions", "time", "filters", "sort", "limit", "timezone", "totals", "dry_run", "chart"].map((key) => [key, null]),
+    );
     expect(spec({ measures: [{ name: "issues_created", agg: null, as: null }], ...nulls })).toEqual(spec(COUNT));
   });
 
@@ -67,7 +93,14 @@ describe("what is accepted", () => {
   });
 
   test("values are coerced by the field's type", () => {
-    const { filters } = spec({ ...COUNT, filters: [{ field: "story_points", op: "between", values: ["3", " 8 "] }, { field: "issue_key", op: "=", value: 12 }, { field: "created_at", op: ">=", value: "2024-02-29" }] });
+    const { filters } = spec({
+      ...COUNT,
+      filters: [
+        { field: "story_points", op: "between", values: ["3", " 8 "] },
+        { field: "issue_key", op: "=", value: 12 },
+        { field: "created_at", op: ">=", value: "2024-02-29" },
+      ],
+    });
     expect(filters.map((filter) => filter.values)).toEqual([[3, 8], ["12"], ["2024-02-29"]]);
   });
 
@@ -79,7 +112,11 @@ describe("what is accepted", () => {
   });
 
   test("sort by time, dimension, measure, comparison and by metric name", () => {
-    const base = { measures: [{ name: "issues_created", as: "n" }], dimensions: ["project_key"], time: { grain: "week", range: "last_30_days", compare: "previous_period" } };
+    const base = {
+      measures: [{ name: "issues_created", as: "n" }],
+      dimensions: ["project_key"],
+      time: { grain: "week", range: "last_30_days", compare: "previous_period" },
+    };
     const fields = ["time", "project_key", "n", "n__previous", "n__delta_ratio"];
     expect(spec({ ...base, sort: fields.map((field) => ({ field })) }).sort.map((one) => one.field)).toEqual(fields);
     expect(spec({ ...base, sort: [{ field: "issues_created", dir: "desc" }] }).sort).toEqual([{ field: "n", dir: "desc" }]);
@@ -111,42 +148,123 @@ const REFUSED: readonly [string, unknown, string, string, Partial<Problem>?][] =
   ["a dimension as a measure", { measures: [{ name: "status" }] }, "UNKNOWN_MEASURE", "measures[0].name"],
   ["an unavailable metric", { measures: [{ name: "deployment_frequency" }] }, "UNKNOWN_MEASURE", "measures[0].name"],
   ["a major version that is not there", { measures: [{ name: "lead_time@7" }] }, "UNKNOWN_MEASURE", "measures[0].name"],
-  ["an aggregate the metric lacks", { measures: [{ name: "issues_created", agg: "avg" }] }, "BAD_VALUE", "measures[0].agg", { suggestion: "sum" }],
+  [
+    "an aggregate the metric lacks",
+    { measures: [{ name: "issues_created", agg: "avg" }] },
+    "BAD_VALUE",
+    "measures[0].agg",
+    { suggestion: "sum" },
+  ],
   ["a bad column name", { measures: [{ name: "wip", as: "a b" }] }, "BAD_VALUE", "measures[0].as"],
-  ["two columns of one name", { measures: [{ name: "wip", as: "n" }, { name: "backlog_open", as: "n" }] }, "BAD_VALUE", "measures[1].as", { suggestion: "n_2" }],
-  ["a column called like a dimension", { measures: [{ name: "wip", as: "status" }], dimensions: ["status"] }, "BAD_VALUE", "measures[0].as"],
+  [
+    "two columns of one name",
+    {
+      measures: [
+        { name: "wip", as: "n" },
+        { name: "backlog_open", as: "n" },
+      ],
+    },
+    "BAD_VALUE",
+    "measures[1].as",
+    { suggestion: "n_2" },
+  ],
+  [
+    "a column called like a dimension",
+    { measures: [{ name: "wip", as: "status" }], dimensions: ["status"] },
+    "BAD_VALUE",
+    "measures[0].as",
+  ],
   ["an unknown dimension", { ...COUNT, dimensions: ["projct"] }, "UNKNOWN_DIMENSION", "dimensions[0]", { suggestion: "project_key" }],
   ["time as a dimension", { ...COUNT, dimensions: ["month"] }, "UNKNOWN_DIMENSION", "dimensions[0]"],
   ["a metric as a dimension", { ...COUNT, dimensions: ["wip"] }, "UNKNOWN_DIMENSION", "dimensions[0]"],
   ["a date as a dimension", { ...COUNT, dimensions: ["created_at"] }, "UNKNOWN_DIMENSION", "dimensions[0]"],
   ["a number as a dimension", { ...COUNT, dimensions: ["story_points"] }, "UNKNOWN_DIMENSION", "dimensions[0]"],
   ["a dimension twice", { ...COUNT, dimensions: ["status", "status"] }, "BAD_VALUE", "dimensions[1]"],
-  ["too many dimensions", { ...COUNT, dimensions: ["status", "priority", "label", "component", "assignee", "reporter"] }, "LIMIT_EXCEEDED", "dimensions"],
+  [
+    "too many dimensions",
+    { ...COUNT, dimensions: ["status", "priority", "label", "component", "assignee", "reporter"] },
+    "LIMIT_EXCEEDED",
+    "dimensions",
+  ],
   ["a dimension the measure lacks", { ...COUNT, dimensions: ["sprint_name"] }, "INCOMPATIBLE", "dimensions[0]"],
-  ["an unknown field", { ...COUNT, filters: [{ field: "issuetype", op: "=", value: "Bug" }] }, "UNKNOWN_FIELD", "filters[0].field", { suggestion: "issue_type" }],
+  [
+    "an unknown field",
+    { ...COUNT, filters: [{ field: "issuetype", op: "=", value: "Bug" }] },
+    "UNKNOWN_FIELD",
+    "filters[0].field",
+    { suggestion: "issue_type" },
+  ],
   ["a metric that was not requested", { ...COUNT, filters: [{ field: "wip", op: ">", value: 1 }] }, "UNKNOWN_FIELD", "filters[0].field"],
-  ["a field the measure lacks", { ...COUNT, filters: [{ field: "sprint_state", op: "=", value: "closed" }] }, "INCOMPATIBLE", "filters[0].field"],
-  ["an unknown operator", { ...COUNT, filters: [{ field: "status", op: "==", value: "x" }] }, "BAD_OPERATOR", "filters[0].op", { suggestion: "=" }],
+  [
+    "a field the measure lacks",
+    { ...COUNT, filters: [{ field: "sprint_state", op: "=", value: "closed" }] },
+    "INCOMPATIBLE",
+    "filters[0].field",
+  ],
+  [
+    "an unknown operator",
+    { ...COUNT, filters: [{ field: "status", op: "==", value: "x" }] },
+    "BAD_OPERATOR",
+    "filters[0].op",
+    { suggestion: "=" },
+  ],
   ["an operator that does not fit", { ...COUNT, filters: [{ field: "status", op: ">", value: "x" }] }, "BAD_OPERATOR", "filters[0].op"],
   ["contains on a number", { ...COUNT, filters: [{ field: "story_points", op: "contains", value: "3" }] }, "BAD_OPERATOR", "filters[0].op"],
   ["values and value", { ...COUNT, filters: [{ field: "status", op: "=", value: "x", values: ["y"] }] }, "BAD_VALUE", "filters[0]"],
   ["no value", { ...COUNT, filters: [{ field: "status", op: "=" }] }, "BAD_VALUE", "filters[0].values"],
-  ["several values for =", { ...COUNT, filters: [{ field: "status", op: "=", values: ["a", "b"] }] }, "BAD_VALUE", "filters[0].values", { suggestion: "in" }],
-  ["several values for !=", { ...COUNT, filters: [{ field: "status", op: "!=", values: ["a", "b"] }] }, "BAD_VALUE", "filters[0].values", { suggestion: "not_in" }],
-  ["one value for between", { ...COUNT, filters: [{ field: "story_points", op: "between", values: ["1"] }] }, "BAD_VALUE", "filters[0].values"],
+  [
+    "several values for =",
+    { ...COUNT, filters: [{ field: "status", op: "=", values: ["a", "b"] }] },
+    "BAD_VALUE",
+    "filters[0].values",
+    { suggestion: "in" },
+  ],
+  [
+    "several values for !=",
+    { ...COUNT, filters: [{ field: "status", op: "!=", values: ["a", "b"] }] },
+    "BAD_VALUE",
+    "filters[0].values",
+    { suggestion: "not_in" },
+  ],
+  [
+    "one value for between",
+    { ...COUNT, filters: [{ field: "story_points", op: "between", values: ["1"] }] },
+    "BAD_VALUE",
+    "filters[0].values",
+  ],
   ["an empty in", { ...COUNT, filters: [{ field: "status", op: "in", values: [] }] }, "BAD_VALUE", "filters[0].values"],
   ["a value for is_null", { ...COUNT, filters: [{ field: "status", op: "is_null", values: ["x"] }] }, "BAD_VALUE", "filters[0].values"],
-  ["a text for a number", { ...COUNT, filters: [{ field: "story_points", op: ">", values: ["high"] }] }, "BAD_VALUE", "filters[0].values[0]"],
+  [
+    "a text for a number",
+    { ...COUNT, filters: [{ field: "story_points", op: ">", values: ["high"] }] },
+    "BAD_VALUE",
+    "filters[0].values[0]",
+  ],
   ["nothing for a number", { ...COUNT, filters: [{ field: "story_points", op: ">", value: " " }] }, "BAD_VALUE", "filters[0].value"],
   ["infinity", { ...COUNT, filters: [{ field: "story_points", op: ">", value: "1e999" }] }, "BAD_VALUE", "filters[0].value"],
   ["true for a number", { ...COUNT, filters: [{ field: "story_points", op: "=", value: true }] }, "BAD_VALUE", "filters[0].value"],
-  ["a day that does not exist", { ...COUNT, filters: [{ field: "created_at", op: ">", value: "2023-02-29" }] }, "BAD_VALUE", "filters[0].value"],
-  ["a local time", { ...COUNT, filters: [{ field: "created_at", op: "in", value: ["2024-01-01", "2024-01-01T10:00:00"] }] }, "BAD_VALUE", "filters[0].value[1]"],
+  [
+    "a day that does not exist",
+    { ...COUNT, filters: [{ field: "created_at", op: ">", value: "2023-02-29" }] },
+    "BAD_VALUE",
+    "filters[0].value",
+  ],
+  [
+    "a local time",
+    { ...COUNT, filters: [{ field: "created_at", op: "in", value: ["2024-01-01", "2024-01-01T10:00:00"] }] },
+    "BAD_VALUE",
+    "filters[0].value[1]",
+  ],
   ["an object as a value", { ...COUNT, filters: [{ field: "status", op: "=", value: { $ne: 1 } }] }, "BAD_VALUE", "filters[0].value"],
   ["too long a text", { ...COUNT, filters: [{ field: "status", op: "=", value: big }] }, "LIMIT_EXCEEDED", "filters[0].value"],
   ["a NUL", { ...COUNT, filters: [{ field: "status", op: "=", values: ["a\0b"] }] }, "BAD_VALUE", "filters[0].values[0]"],
   ["half a surrogate pair", { ...COUNT, filters: [{ field: "status", op: "=", values: ["\uD800"] }] }, "BAD_VALUE", "filters[0].values[0]"],
-  ["too many filters", { ...COUNT, filters: Array.from({ length: 21 }, () => ({ field: "status", op: "is_null" })) }, "LIMIT_EXCEEDED", "filters"],
+  [
+    "too many filters",
+    { ...COUNT, filters: Array.from({ length: 21 }, () => ({ field: "status", op: "is_null" })) },
+    "LIMIT_EXCEEDED",
+    "filters",
+  ],
   ["filters that are an object", { ...COUNT, filters: { field: "status" } }, "SPEC_INVALID", "filters"],
   ["an unknown grain", { ...COUNT, time: { grain: "monthly" } }, "BAD_VALUE", "time.grain", { suggestion: "month" }],
   ["an unknown range", { ...COUNT, time: { range: "last_7_day" } }, "BAD_VALUE", "time.range", { suggestion: "last_7_days" }],
@@ -156,8 +274,20 @@ const REFUSED: readonly [string, unknown, string, string, Partial<Problem>?][] =
   ["time as a text", { ...COUNT, time: "last month" }, "SPEC_INVALID", "time"],
   ["a period before all time", { ...COUNT, time: { grain: "month", compare: "previous_period" } }, "BAD_VALUE", "time.compare"],
   ["a year before all time", { ...COUNT, time: { compare: "previous_year" } }, "BAD_VALUE", "time.compare"],
-  ["an unknown time field", { ...COUNT, time: { grain: "month", field: "created" } }, "UNKNOWN_FIELD", "time.field", { suggestion: "created_at" }],
-  ["a time field a snapshot cannot have", { measures: [{ name: "wip" }], time: { grain: "month", field: "created_at" } }, "INCOMPATIBLE", "time.field", { suggestion: "canonical" }],
+  [
+    "an unknown time field",
+    { ...COUNT, time: { grain: "month", field: "created" } },
+    "UNKNOWN_FIELD",
+    "time.field",
+    { suggestion: "created_at" },
+  ],
+  [
+    "a time field a snapshot cannot have",
+    { measures: [{ name: "wip" }], time: { grain: "month", field: "created_at" } },
+    "INCOMPATIBLE",
+    "time.field",
+    { suggestion: "canonical" },
+  ],
   ["a time field the measure lacks", { ...COUNT, time: { field: "sprint_start_at" } }, "INCOMPATIBLE", "time.field"],
   ["an unknown sort column", { ...COUNT, sort: [{ field: "created" }] }, "UNKNOWN_FIELD", "sort[0].field"],
   ["sort by time without one", { ...COUNT, sort: [{ field: "time" }] }, "UNKNOWN_FIELD", "sort[0].field"],
@@ -188,10 +318,30 @@ describe("what is refused, and what to write instead", () => {
 
   test("all problems come at once, those of one filter too", () => {
     const found = problems({
-      measures: [{ name: "leadtime" }, { name: "velocity", agg: "p99" }], dimensions: ["projct"], time: { grain: "monthly", from: "2024-13-01" },
-      filters: [{ field: "issue_typ", op: "==", values: ["x"] }, { field: "story_points", op: ">", values: ["high"] }], limit: 5000, timezone: "Prague", foo: 1,
+      measures: [{ name: "leadtime" }, { name: "velocity", agg: "p99" }],
+      dimensions: ["projct"],
+      time: { grain: "monthly", from: "2024-13-01" },
+      filters: [
+        { field: "issue_typ", op: "==", values: ["x"] },
+        { field: "story_points", op: ">", values: ["high"] },
+      ],
+      limit: 5000,
+      timezone: "Prague",
+      foo: 1,
     });
-    const paths = ["foo", "measures[0].name", "measures[1].agg", "dimensions[0]", "time.grain", "time.from", "filters[0].field", "filters[0].op", "filters[1].values[0]", "limit", "timezone"];
+    const paths = [
+      "foo",
+      "measures[0].name",
+      "measures[1].agg",
+      "dimensions[0]",
+      "time.grain",
+      "time.from",
+      "filters[0].field",
+      "filters[0].op",
+      "filters[1].values[0]",
+      "limit",
+      "timezone",
+    ];
     expect(found.map((one) => one.path).toSorted()).toEqual(paths.toSorted());
   });
 
@@ -209,15 +359,37 @@ describe("what is refused, and what to write instead", () => {
   });
 });
 
-const HOSTILE = ["'; drop table warehouse.issue; --", "1 or 1=1", "$1", "${x}", "\\", "%", "_", "constructor", "toString", "<script>", "\u202Eevil", "🙂".repeat(50)];
+const HOSTILE = [
+  "'; drop table warehouse.issue; --",
+  "1 or 1=1",
+  "$1",
+  "${x}",
+  "\\",
+  "%",
+  "_",
+  "constructor",
+  "toString",
+  "<script>",
+  "\u202Eevil",
+  "🙂".repeat(50),
+];
 
 test.each(HOSTILE)("hostile text is refused or a value: %j", (text) => {
   expect(spec({ ...COUNT, filters: [{ field: "status", op: "contains", values: [text] }] }).filters[0]?.values).toEqual([text]);
   const positions: unknown[] = [
-    { measures: [{ name: text }] }, { measures: [{ name: "wip", agg: text }] }, { measures: [{ name: "wip", as: text === "constructor" || text === "toString" ? "1" : text }] },
-    { ...COUNT, dimensions: [text] }, { ...COUNT, filters: [{ field: text, op: "=", value: "x" }] }, { ...COUNT, filters: [{ field: "status", op: text, value: "x" }] },
-    { ...COUNT, sort: [{ field: text }] }, { ...COUNT, time: { grain: text } }, { ...COUNT, time: { field: text } }, { ...COUNT, timezone: text },
-    { ...COUNT, chart: { type: text } }, { ...COUNT, datasource: text }, { ...COUNT, [text]: 1 },
+    { measures: [{ name: text }] },
+    { measures: [{ name: "wip", agg: text }] },
+    { measures: [{ name: "wip", as: text === "constructor" || text === "toString" ? "1" : text }] },
+    { ...COUNT, dimensions: [text] },
+    { ...COUNT, filters: [{ field: text, op: "=", value: "x" }] },
+    { ...COUNT, filters: [{ field: "status", op: text, value: "x" }] },
+    { ...COUNT, sort: [{ field: text }] },
+    { ...COUNT, time: { grain: text } },
+    { ...COUNT, time: { field: text } },
+    { ...COUNT, timezone: text },
+    { ...COUNT, chart: { type: text } },
+    { ...COUNT, datasource: text },
+    { ...COUNT, [text]: 1 },
   ];
   for (const input of positions) expect(problems(input).length).toBeGreaterThan(0);
 });

@@ -32,14 +32,29 @@ function expectWalls({ text, values }: Statement, what: string): number {
   return named.length;
 }
 
-const TIMES = [undefined, { grain: "week" }, { grain: "day", from: "2024-01-01", to: "2024-02-01", compare: "previous_period" }, { range: "last_month", compare: "previous_year" }, { grain: "month", to: "2024-01-01" }];
+const TIMES = [
+  undefined,
+  { grain: "week" },
+  { grain: "day", from: "2024-01-01", to: "2024-02-01", compare: "previous_period" },
+  { range: "last_month", compare: "previous_year" },
+  { grain: "month", to: "2024-01-01" },
+];
 
 /** Specs of every metric in every kind of time, with and without groups, totals and filters. */
 function* manySpecs(): Generator<Record<string, unknown>> {
   for (const metric of catalog.metrics.values()) {
     for (const [index, time] of TIMES.entries()) {
       const field = metric.dimensions[index % metric.dimensions.length];
-      yield { measures: [{ name: metric.name }, { name: metric.name, agg: metric.aggregates.at(-1), as: "other" }], time, dimensions: metric.dimensions.slice(0, index), totals: index % 2 === 0, filters: [{ field, op: "in", values: ["a", "b"] }, { field: "other", op: ">", value: 1 }] };
+      yield {
+        measures: [{ name: metric.name }, { name: metric.name, agg: metric.aggregates.at(-1), as: "other" }],
+        time,
+        dimensions: metric.dimensions.slice(0, index),
+        totals: index % 2 === 0,
+        filters: [
+          { field, op: "in", values: ["a", "b"] },
+          { field: "other", op: ">", value: 1 },
+        ],
+      };
     }
   }
 }
@@ -80,13 +95,26 @@ test("the same plan gives the same statement, also after a JSON round trip", () 
   }
 });
 
-const HOSTILE = ["h0stile'; drop table warehouse.issue; --", 'h0stile" or 1=1', "h0stile $1 $2", "h0stile\\", "h0stile\n*/ select", "h0stile%_", "${h0stile}"];
+const HOSTILE = [
+  "h0stile'; drop table warehouse.issue; --",
+  'h0stile" or 1=1',
+  "h0stile $1 $2",
+  "h0stile\\",
+  "h0stile\n*/ select",
+  "h0stile%_",
+  "${h0stile}",
+];
 const TEXT_OPERATORS: Operator[] = ["=", "!=", "in", "not_in", "contains", "starts_with"];
 
 test.each(HOSTILE)("what a caller wrote is a value and never text: %j", (written) => {
   for (const field of ["status", "label", "summary"]) {
     for (const op of TEXT_OPERATORS) {
-      const { text, values } = statementOf({ measures: [{ name: "issues_created" }], filters: [{ field, op, values: [written] }], totals: true, time: { grain: "day", range: "last_7_days" } });
+      const { text, values } = statementOf({
+        measures: [{ name: "issues_created" }],
+        filters: [{ field, op, values: [written] }],
+        totals: true,
+        time: { grain: "day", range: "last_7_days" },
+      });
       expect(text).not.toMatch(/h0stile/);
       expect(JSON.stringify(values)).toContain(JSON.stringify(written).slice(1, -1));
     }
@@ -94,7 +122,11 @@ test.each(HOSTILE)("what a caller wrote is a value and never text: %j", (written
 });
 
 test("a name that a caller gives to a measure never reaches the text", () => {
-  const { text, values } = statementOf({ measures: [{ name: "issues_created", as: "Pwned_name" }], sort: [{ field: "Pwned_name", dir: "desc" }], filters: [{ field: "Pwned_name", op: ">", value: 5 }] });
+  const { text, values } = statementOf({
+    measures: [{ name: "issues_created", as: "Pwned_name" }],
+    sort: [{ field: "Pwned_name", dir: "desc" }],
+    filters: [{ field: "Pwned_name", op: ">", value: 5 }],
+  });
   expect(text).not.toMatch(/pwned/i);
   expect(JSON.stringify(values)).not.toMatch(/pwned/i);
   expect(values).toContain(5);
@@ -102,8 +134,15 @@ test("a name that a caller gives to a measure never reaches the text", () => {
 
 test("dates, numbers, zone and limit are values", () => {
   const { text, values } = statementOf({
-    measures: [{ name: "lead_time" }], timezone: "Asia/Tokyo", limit: 321, time: { grain: "month", from: "1987-06-05", to: "1991-02-03" },
-    filters: [{ field: "created_at", op: ">=", value: "1985-04-03" }, { field: "resolved_at", op: "between", values: ["1986-01-02T03:04:05Z", "1999-01-01"] }, { field: "story_points", op: "between", values: [76543, 76544] }],
+    measures: [{ name: "lead_time" }],
+    timezone: "Asia/Tokyo",
+    limit: 321,
+    time: { grain: "month", from: "1987-06-05", to: "1991-02-03" },
+    filters: [
+      { field: "created_at", op: ">=", value: "1985-04-03" },
+      { field: "resolved_at", op: "between", values: ["1986-01-02T03:04:05Z", "1999-01-01"] },
+      { field: "story_points", op: "between", values: [76543, 76544] },
+    ],
   });
   for (const written of ["Asia/Tokyo", "1987-06-05", "1991-02-03", "1985-04-03", "1986-01-02T03:04:05Z", "1999-01-01", 321, 76543, 76544]) {
     expect(values).toContain(written);
@@ -119,15 +158,40 @@ test("explaining changes nothing but the word before", () => {
 test("a plan with more keys than a spec may have is a mistake of ours", () => {
   const plan = planOf({ measures: [{ name: "issues_created" }], dimensions: ["status"] });
   const dimension = plan.dimensions[0] ?? { name: "status", multiValued: false };
-  expect(() => compile({ ...plan, dimensions: Array.from({ length: 7 }, () => dimension) }, TENANT, catalog)).toThrow("expected at most 6 keys");
+  expect(() => compile({ ...plan, dimensions: Array.from({ length: 7 }, () => dimension) }, TENANT, catalog)).toThrow(
+    "expected at most 6 keys",
+  );
   expect(() => compile({ ...plan, sort: [{ field: "nothing", dir: "asc" }] }, TENANT, catalog)).toThrow("expected output nothing");
-  expect(() => compile({ ...plan, time: { ...plan.time, grain: "month", compare: "none" }, facts: plan.facts.map((fact) => ({ ...fact, datasource: "x" })) }, TENANT, catalog)).toThrow("expected datasource x");
+  expect(() =>
+    compile(
+      { ...plan, time: { ...plan.time, grain: "month", compare: "none" }, facts: plan.facts.map((fact) => ({ ...fact, datasource: "x" })) },
+      TENANT,
+      catalog,
+    ),
+  ).toThrow("expected datasource x");
 });
 
 test.each([
-  ["a count by month and type", { measures: [{ name: "issues_created" }], dimensions: ["issue_type"], time: { grain: "month", from: "2024-01-01", to: "2024-04-01" } }],
-  ["a sprint ratio with its total and a condition", { measures: [{ name: "say_do_ratio" }], dimensions: ["sprint_name"], totals: true, filters: [{ field: "say_do_ratio", op: "<", value: 0.5 }, { field: "label", op: "=", value: "ui" }] }],
-  ["a state against the period before", { measures: [{ name: "wip" }], time: { grain: "week", from: "2024-01-07", to: "2024-02-04", compare: "previous_period" } }],
+  [
+    "a count by month and type",
+    { measures: [{ name: "issues_created" }], dimensions: ["issue_type"], time: { grain: "month", from: "2024-01-01", to: "2024-04-01" } },
+  ],
+  [
+    "a sprint ratio with its total and a condition",
+    {
+      measures: [{ name: "say_do_ratio" }],
+      dimensions: ["sprint_name"],
+      totals: true,
+      filters: [
+        { field: "say_do_ratio", op: "<", value: 0.5 },
+        { field: "label", op: "=", value: "ui" },
+      ],
+    },
+  ],
+  [
+    "a state against the period before",
+    { measures: [{ name: "wip" }], time: { grain: "week", from: "2024-01-07", to: "2024-02-04", compare: "previous_period" } },
+  ],
 ])("golden statement: %s", async (name, spec) => {
   const { text, values } = statementOf(spec);
   await expect(`${text}\n\n-- ${JSON.stringify(values)}\n`).toMatchFileSnapshot(`../golden/statements/${name.replaceAll(" ", "-")}.sql`);

@@ -12,10 +12,13 @@ test("only what was made as SQL can become a statement; JSON cannot pass for it"
 
 test("values are numbered as they appear and one placed twice shares its number", () => {
   const tenant = value(7, "int");
-  expect(toStatement(sql`${tenant}, ${value("a", "text")}, ${tenant}, ${value("a", "text")}`)).toEqual({ text: "$1::int, $2::text, $1::int, $3::text", values: [7, "a", "a"] });
+  expect(toStatement(sql`${tenant}, ${value("a", "text")}, ${tenant}, ${value("a", "text")}`)).toEqual({
+    text: "$1::int, $2::text, $1::int, $3::text",
+    values: [7, "a", "a"],
+  });
 });
 
-test.each(["a\"b", "A", "a b", "", "1a", "a.b", "a;", "ä"])("no identifier: %j", (name) => {
+test.each(['a"b', "A", "a b", "", "1a", "a.b", "a;", "ä"])("no identifier: %j", (name) => {
   expect(() => ident(name)).toThrow("not an identifier");
 });
 

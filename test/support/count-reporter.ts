@@ -7,6 +7,8 @@ export default class CountReporter implements Reporter {
     const count = (state: string): number => states.filter((own) => own === state).length;
     const broken = modules.filter((module) => module.state() === "failed" && [...module.children.allTests("failed")].length === 0).length;
     const skipped = count("skipped");
-    process.stdout.write(`\ntests: ${count("passed")} passed, ${count("failed") + broken + errors.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
+    process.stdout.write(
+      `\ntests: ${count("passed")} passed, ${count("failed") + broken + errors.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`,
+    );
   }
 }

@@ -10,9 +10,15 @@ export const GENERATIONS = ["v1", "v2-2025", "v2-2026"] as const;
 export type Generation = (typeof GENERATIONS)[number];
 
 /** How a client reaches its server: a URL, or the environment of the stdio test server. */
-export type Target = { readonly url: string } | { readonly stdio: Readonly<Record<string, string>>; readonly entry?: string; readonly args?: readonly string[] };
+export type Target =
+  | { readonly url: string }
+  | { readonly stdio: Readonly<Record<string, string>>; readonly entry?: string; readonly args?: readonly string[] };
 
-type CallOptions = { readonly signal?: AbortSignal; readonly onprogress?: (progress: { progress: number; message?: string | undefined }) => void; readonly timeout?: number };
+type CallOptions = {
+  readonly signal?: AbortSignal;
+  readonly onprogress?: (progress: { progress: number; message?: string | undefined }) => void;
+  readonly timeout?: number;
+};
 
 /** What both generations of client can do, by the same words. */
 export interface TestClient extends AsyncDisposable {
@@ -32,10 +38,14 @@ export async function connect(generation: Generation, target: Target): Promise<T
     generation,
     call: async (name, input, options) => {
       const request = { name, arguments: input };
-      const result = raw instanceof ClientV1 ? await raw.callTool(request, undefined, options as never) : await raw.callTool(request, options as never);
+      const result =
+        raw instanceof ClientV1 ? await raw.callTool(request, undefined, options as never) : await raw.callTool(request, options as never);
       return result as CallToolResult;
     },
-    protocolVersion: () => (raw instanceof ClientV1 ? String(raw.transport && "protocolVersion" in raw.transport ? raw.transport.protocolVersion : "") : raw.getNegotiatedProtocolVersion()),
+    protocolVersion: () =>
+      raw instanceof ClientV1
+        ? String(raw.transport && "protocolVersion" in raw.transport ? raw.transport.protocolVersion : "")
+        : raw.getNegotiatedProtocolVersion(),
     [Symbol.asyncDispose]: () => raw.close(),
   };
 }

@@ -45,8 +45,16 @@ export function catalogResources(catalog: Catalog, specSchema: JsonSchema): Cata
         mimeType: JSON_TYPE,
         text: JSON.stringify({ catalog_version: catalog.version, dimensions }),
       },
-      { ...named("spec-schema", "Spec schema", "JSON Schema of an AnalyticsSpec for this catalog"), mimeType: "application/schema+json", text: JSON.stringify(specSchema) },
-      { ...named("changelog", "Catalog changes", "What changed from one catalog version to the next"), mimeType: "text/markdown", text: catalog.changelog },
+      {
+        ...named("spec-schema", "Spec schema", "JSON Schema of an AnalyticsSpec for this catalog"),
+        mimeType: "application/schema+json",
+        text: JSON.stringify(specSchema),
+      },
+      {
+        ...named("changelog", "Catalog changes", "What changed from one catalog version to the next"),
+        mimeType: "text/markdown",
+        text: catalog.changelog,
+      },
     ],
     metrics: new Map([...documents, ...unavailable].map((document) => [String(document["name"]), JSON.stringify(document)])),
   };
@@ -58,7 +66,9 @@ function named(path: string, title: string, description: string): Pick<Page, "ur
 
 export function registerCatalogResources(server: McpServer, { pages, metrics }: CatalogResources, catalog: Catalog): void {
   for (const { uri, name, title, description, mimeType, text } of pages) {
-    server.registerResource(name, uri, { title, description, mimeType, cacheHint: CACHE }, (): ReadResourceResult => ({ contents: [{ uri, mimeType, text }] }));
+    server.registerResource(name, uri, { title, description, mimeType, cacheHint: CACHE }, (): ReadResourceResult => ({
+      contents: [{ uri, mimeType, text }],
+    }));
   }
   server.registerResource(
     "catalog/metric",

@@ -23,7 +23,18 @@ export function registerResultResources(server: McpServer, parts: McpParts): voi
     { title: "Result as CSV", description: "All rows of an answer, for a spreadsheet", mimeType: "text/csv", cacheHint: CACHE },
     async (url, { id }, context): Promise<ReadResourceResult> => {
       const { data } = await wholeResult(url, id, context, parts);
-      return { contents: [{ uri: url.href, mimeType: "text/csv", text: safeCsv(data.columns.map((column) => column.name), data.rows) }] };
+      return {
+        contents: [
+          {
+            uri: url.href,
+            mimeType: "text/csv",
+            text: safeCsv(
+              data.columns.map((column) => column.name),
+              data.rows,
+            ),
+          },
+        ],
+      };
     },
   );
   server.registerResource(
@@ -44,7 +55,7 @@ async function wholeResult(url: URL, id: string | string[] | undefined, context:
       const request = { result_id: typeof id === "string" ? id : "", limit: ROWS_PER_READ };
       const first = await parts.pipeline.page(principal, request);
       const rows: (readonly Cell[])[] = [...first.data.rows];
-      for (let cursor = first.data.next_cursor; cursor !== null; ) {
+      for (let cursor = first.data.next_cursor; cursor !== null;) {
         context.mcpReq.signal.throwIfAborted();
         const page = await parts.pipeline.page(principal, { ...request, cursor });
         rows.push(...page.data.rows);

@@ -22,10 +22,12 @@ export function listMetrics(catalog: Catalog): Tool {
   return defineTool({
     name: "list_metrics",
     title: "List metrics",
-    description: "What can be measured: metrics with unit, aggregates and dimensions. Start here. With names: meaning, formula and rules of each.",
+    description:
+      "What can be measured: metrics with unit, aggregates and dimensions. Start here. With names: meaning, formula and rules of each.",
     input,
     output: envelopeSchema("columns, rows, dimension_sets, unavailable; or definitions"),
-    handle: async ({ search, names }) => (names === undefined || names.length === 0 ? listAnswer(catalog, search) : definitionsAnswer(catalog, names)),
+    handle: async ({ search, names }) =>
+      names === undefined || names.length === 0 ? listAnswer(catalog, search) : definitionsAnswer(catalog, names),
   });
 }
 
@@ -35,7 +37,14 @@ function definitionsAnswer(catalog: Catalog, names: readonly string[]): Answer {
   if (missing.length > 0) {
     const allowed = [...catalog.metrics.keys(), ...catalog.unavailable.keys()];
     throw new AppError("SPEC_INVALID", "Some metrics do not exist.", {
-      problems: missing.map((name) => problem("UNKNOWN_MEASURE", { path: `names[${names.indexOf(name)}]`, message: `there is no metric ${quoted(name)}`, allowed, wrote: name })),
+      problems: missing.map((name) =>
+        problem("UNKNOWN_MEASURE", {
+          path: `names[${names.indexOf(name)}]`,
+          message: `there is no metric ${quoted(name)}`,
+          allowed,
+          wrote: name,
+        }),
+      ),
       next: "Call list_metrics with search, or with none of these names.",
     });
   }
@@ -64,7 +73,9 @@ function listAnswer(catalog: Catalog, search: string | undefined): Answer {
     text: [
       ...(nothing ? [`Nothing matches ${quoted(search ?? "")}; all metrics:`] : []),
       "name|unit|aggregates, default first|dimensions|title",
-      ...rows.map(({ metric, set }) => `${metric.name}|${metric.definition.unit}|${aggregatesOf(metric).join(" ")}|${set}|${titleOf(metric)}`),
+      ...rows.map(
+        ({ metric, set }) => `${metric.name}|${metric.definition.unit}|${aggregatesOf(metric).join(" ")}|${set}|${titleOf(metric)}`,
+      ),
       ...legend.map(([letter, text]) => `${letter} = ${text}`),
       ...reasonsOf(unavailable).map(({ names, reason }) => `unavailable: ${names.join(", ")}: ${reason}`),
       `catalog ${catalog.version}; datasource ${catalog.name}`,
@@ -85,7 +96,10 @@ function listAnswer(catalog: Catalog, search: string | undefined): Answer {
 
 /** Metrics that cannot be had for the same reason, together. */
 function reasonsOf(metrics: readonly UnavailableMetric[]): readonly { readonly names: readonly string[]; readonly reason: string }[] {
-  return [...Map.groupBy(metrics, (metric) => metric.reason)].map(([reason, group]) => ({ names: group.map((metric) => metric.name), reason }));
+  return [...Map.groupBy(metrics, (metric) => metric.reason)].map(([reason, group]) => ({
+    names: group.map((metric) => metric.name),
+    reason,
+  }));
 }
 
 /** The default first. */
@@ -102,6 +116,12 @@ function titleOf({ definition: { title, aliases, deprecation } }: Metric): strin
 /** Every word of the search occurs somewhere in the definition's words. */
 function matches(definition: Metric["definition"] | UnavailableMetric, search: string | undefined): boolean {
   if (search === undefined) return true;
-  const text = [definition.name, definition.title, definition.description, definition.formula, definition.unit, ...definition.aliases].join(" ").replaceAll("_", " ").toLowerCase();
-  return search.toLowerCase().split(/[\s_]+/).every((word) => text.includes(word));
+  const text = [definition.name, definition.title, definition.description, definition.formula, definition.unit, ...definition.aliases]
+    .join(" ")
+    .replaceAll("_", " ")
+    .toLowerCase();
+  return search
+    .toLowerCase()
+    .split(/[\s_]+/)
+    .every((word) => text.includes(word));
 }

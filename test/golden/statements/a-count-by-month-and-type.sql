@@ -11,7 +11,7 @@ select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spin
   cross join lateral (select least(b.spine_first at time zone $6::text, (b.spine_first - interval '1 hour') at time zone $6::text + interval '1 hour') as spine_start, least(b.spine_next at time zone $6::text, (b.spine_next - interval '1 hour') at time zone $6::text + interval '1 hour') as spine_end) as e
   left join state as s on true
 ), "current_edges" as (
-select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,
+select array_agg(spine_start order by spine_i) as starts, array_agg(spine_end order by spine_i) as ends, array_agg(spine_cover order by spine_i) as covers,
     min(spine_start) as lo, max(spine_end) as hi, count(*)::int as n from current_spine
 ), "current_f1" as (
 select width_bucket("r"."created_at", (select starts from current_edges)) as spine_i, "r"."issue_type" as "d1", (count(*))::float8 as "m1", count(*) as "m1_n", count(*) as "rows1" from (select "issue"."issue_type" as "issue_type", "issue"."created_at" as "created_at" from "warehouse"."issue" as "issue" where "issue"."tenant_id" = $1::int) as r where "r"."created_at" >= least($7::timestamp at time zone $6::text, ($7::timestamp - interval '1 hour') at time zone $6::text + interval '1 hour') and "r"."created_at" < least($8::timestamp at time zone $6::text, ($8::timestamp - interval '1 hour') at time zone $6::text + interval '1 hour') group by 1, 2

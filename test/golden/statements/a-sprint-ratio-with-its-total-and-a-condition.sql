@@ -8,17 +8,17 @@ select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spin
   cross join lateral (select least(b.spine_first at time zone $2::text, (b.spine_first - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_start, least(b.spine_next at time zone $2::text, (b.spine_next - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_end) as e
   left join state as s on true
 ), "current_edges" as (
-select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,
+select array_agg(spine_start order by spine_i) as starts, array_agg(spine_end order by spine_i) as ends, array_agg(spine_cover order by spine_i) as covers,
     min(spine_start) as lo, max(spine_end) as hi, count(*)::int as n from current_spine
 ), "total_spine" as (
 select b.*, e.spine_start, e.spine_end, least(e.spine_end, s.data_as_of) as spine_instant,
     least(e.spine_end, s.data_as_of + interval '1 microsecond') as spine_cover,
     b.spine_cut or e.spine_end > s.data_as_of as spine_partial
-  from (select 1 as spine_i, null::date as spine_bucket, min(spine_first) as spine_first, max(spine_next) as spine_next, false as spine_cut from current_spine) as b
+  from (select 1 as spine_i, null::date as spine_bucket, coalesce(min(spine_first), '-infinity'::timestamp) as spine_first, coalesce(max(spine_next), '-infinity'::timestamp) as spine_next, false as spine_cut from current_spine) as b
   cross join lateral (select least(b.spine_first at time zone $2::text, (b.spine_first - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_start, least(b.spine_next at time zone $2::text, (b.spine_next - interval '1 hour') at time zone $2::text + interval '1 hour') as spine_end) as e
   left join state as s on true
 ), "total_edges" as (
-select array_agg(spine_start order by spine_i) as starts, array_agg(spine_cover order by spine_i) as covers,
+select array_agg(spine_start order by spine_i) as starts, array_agg(spine_end order by spine_i) as ends, array_agg(spine_cover order by spine_i) as covers,
     min(spine_start) as lo, max(spine_end) as hi, count(*)::int as n from total_spine
 ), "current_f1" as (
 select spine_i, "d1", (sum(("m1_num")::float8) filter (where "m1_num" is not null and "m1_den" is not null) / nullif(sum(("m1_den")::float8) filter (where "m1_num" is not null and "m1_den" is not null), 0)) as "m1", count(*) as "m1_n", sum("n1_1")::bigint as "n1_1", sum("rows1")::bigint as "rows1" from (select 1 as spine_i, "r"."sprint_name" as "d1", (count(*) filter (where committed and is_committed_completed))::float8 as "m1_num", (count(*) filter (where committed))::float8 as "m1_den", count(*) filter (where (is_inferred)) as "n1_1", count(*) as "rows1" from (select plain.*, (coalesce(sprint_complete_at, sprint_end_at)) as "sprint_closed_at"
