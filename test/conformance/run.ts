@@ -30,7 +30,8 @@ await against("../../src/main.ts", ["serve", "--http", "127.0.0.1:0"], async (ur
 await against("fixture-server.ts", [], async (url) => {
   for (const revision of REVISIONS) await suite("fixtures", url, revision, []);
 });
-await inspector("stdio", [process.execPath, join(HERE, "../../src/main.ts"), "serve"]);
+// The inspector passes no environment on to the server it starts.
+await inspector("stdio", ["env", `METRICGATE_DATA_DIR=${dataDirectory}`, process.execPath, join(HERE, "../../src/main.ts"), "serve"]);
 
 rmSync(dataDirectory, { recursive: true, force: true });
 for (const { ok, name, summary } of outcomes)
