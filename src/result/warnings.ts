@@ -23,14 +23,15 @@ export function warningsOf(known: Known, asked: Asked): string[] {
 }
 
 function freshnessWarnings({ dataAsOf, partialBuckets }: Known, { from }: Asked): string[] {
-  if (dataAsOf === null) return ["No data has been imported for this tenant yet."];
   const warnings: string[] = [];
-  if (from !== null && from > dataAsOf.slice(0, 10)) {
+  if (dataAsOf === null) {
+    warnings.push("No data has been imported for this tenant yet.");
+  } else if (from !== null && from > dataAsOf.slice(0, 10)) {
     warnings.push(`The period begins on ${from}, after the newest data (${dataAsOf}): what it shows is not known yet.`);
   }
   if (partialBuckets.length > 0) {
     const shown = partialBuckets.length > 4 ? [...partialBuckets.slice(0, 3), "…", partialBuckets.at(-1)] : partialBuckets;
-    warnings.push(`Covered only in part: ${shown.join(", ")}; data reaches to ${dataAsOf}.`);
+    warnings.push(`Covered only in part: ${shown.join(", ")}${dataAsOf === null ? "" : `; data reaches to ${dataAsOf}`}.`);
   }
   return warnings;
 }
