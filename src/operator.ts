@@ -44,7 +44,7 @@ function unreadable(error: unknown): AppError | undefined {
     : undefined;
 }
 
-/** The tenants of the demo, each with what happened to it; as much history as a first start within 3 s allows. */
+/** The tenants of the demo, each with what happened to it. Loading them is most of a first start, so they hold no more than a year needs. */
 const DEMO_TENANTS = [
   { slug: "demo", name: "Demo", story: DEMO_STORY, months: 13 },
   { slug: "acme", name: "Acme", story: ACME_STORY, months: 7 },
