@@ -12,8 +12,27 @@ export interface Tenant {
   readonly weekStart: number;
 }
 
+/** What a principal may do at all; a tool or resource names the one it asks for. */
+export const SCOPES = ["metrics:read", "jobs:write", "search:read", "drill:read"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/**
+ * What a principal's questions are narrowed to. An absent list narrows nothing; an empty one leaves nothing. What is
+ * outside answers exactly as if it did not exist.
+ */
+export interface AllowList {
+  /** Names of published metrics. */
+  readonly metrics?: readonly string[];
+  /** Keys of projects, in whatever instance. */
+  readonly projects?: readonly string[];
+  /** The operator's names of instances. */
+  readonly instances?: readonly string[];
+}
+
 /** Who acts: a user or an API key, always within one tenant. */
 export interface Principal {
   readonly tenant: Tenant;
   readonly user: string;
+  readonly scopes: readonly Scope[];
+  readonly allowed: AllowList;
 }

@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import type { Principal, Tenant } from "../tenant.ts";
+import { type Principal, SCOPES, type Tenant } from "../tenant.ts";
 
 /** A tenant as the directory keeps it. */
 export interface TenantRecord {
@@ -40,5 +40,5 @@ export async function identifyLocal(
       next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one.",
     });
   }
-  return { tenant: toTenant(record), user };
+  return { tenant: toTenant(record), user, scopes: SCOPES, allowed: {} };
 }

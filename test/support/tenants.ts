@@ -1,5 +1,5 @@
 import type { Database } from "../../src/db/database.ts";
-import type { Principal, Tenant } from "../../src/tenant.ts";
+import { type Principal, SCOPES, type Tenant } from "../../src/tenant.ts";
 
 export interface TenantRow {
   readonly id: number;
@@ -14,8 +14,8 @@ export function testTenant(row: TenantRow): Tenant {
   return { id, slug, timezone, weekStart } as unknown as Tenant;
 }
 
-export function testPrincipal(tenant: Tenant, user = "tester"): Principal {
-  return { tenant, user };
+export function testPrincipal(tenant: Tenant, user = "tester", limits: Partial<Pick<Principal, "scopes" | "allowed">> = {}): Principal {
+  return { tenant, user, scopes: SCOPES, allowed: {}, ...limits };
 }
 
 /** Writes the tenant to the directory and returns it; an existing row stays as it is. */
