@@ -92,10 +92,11 @@ export async function openProduct(
   const isEmbedded = config.databaseUrl === undefined;
   // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
   const operator = () => import("./operator.ts");
-  const seed =
-    demo && isEmbedded
-      ? { prepare: async (database: Database, observe: Observe) => void (await (await operator()).seedDemo(database, new Date(), observe)) }
-      : {};
+  const prepare = async (database: Database, observe: Observe): Promise<void> => {
+    const { seedDemo } = await import("./ingest/demo/seed-demo.ts");
+    await seedDemo(database, { dataDir: config.dataDir, now: new Date(), observe });
+  };
+  const seed = demo && isEmbedded ? { prepare } : {};
   const app = await createApp(config, { metrics, ...seed });
   const { observe, metricsText } = app.observers;
   const edges: { close(): Promise<void> }[] = [];

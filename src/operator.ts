@@ -6,8 +6,6 @@ import { migrateNative, type MigrateReport, readSchemaState } from "./db/migrate
 import { withTenantWrite } from "./db/tenant-session.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import { AppError } from "./errors.ts";
-import { demoSource } from "./ingest/demo/demo-source.ts";
-import { ACME_STORY, DEMO_STORY } from "./ingest/demo/story.ts";
 import { importInto, type ImportReport } from "./ingest/import.ts";
 import { type Mapping, parseMapping } from "./ingest/mapping.ts";
 import { openSource } from "./ingest/open-source.ts";
@@ -42,23 +40,6 @@ function unreadable(error: unknown): AppError | undefined {
   return isPlain
     ? new AppError("SPEC_INVALID", `${error.message}; nothing was loaded.`, { next: "Check the path, the format and the instance's name." })
     : undefined;
-}
-
-/** The tenants of the demo, each with what happened to it. Loading them is most of a first start, so they hold no more than a year needs. */
-const DEMO_TENANTS = [
-  { slug: "demo", name: "Demo", story: DEMO_STORY, months: 13 },
-  { slug: "acme", name: "Acme", story: ACME_STORY, months: 7 },
-] as const;
-
-/** Makes the two demo tenants where the database has no tenant at all; says whether it did. */
-export async function seedDemo(database: Database, now: Date, observe: Observe): Promise<boolean> {
-  const directory = tenantDirectory(database);
-  if ((await directory.list()).length > 0) return false;
-  for (const { slug, name, story, months } of DEMO_TENANTS) {
-    const { id } = await directory.create({ slug, name, timezone: "UTC", weekStart: 1 });
-    await importInto(database, { id }, { instanceId: "inst1", source: demoSource({ story, now, months }), observe });
-  }
-  return true;
 }
 
 /** One thing that was looked at, and how to mend it when it is not well. */
