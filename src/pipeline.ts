@@ -1,5 +1,6 @@
 import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
+import { catalogViews } from "./catalog/narrow.ts";
 import type { Database, Rows } from "./db/database.ts";
 import { AppError, toAppError } from "./errors.ts";
 import { readEstimate } from "./execute/estimate.ts";
@@ -30,7 +31,10 @@ export interface CallOptions {
 
 /** The product behind every edge (MCP, HTTP, command line). Its methods throw AppError and only AppError. */
 export interface Pipeline {
+  /** All that can be asked here. */
   readonly catalog: Catalog;
+  /** What this principal can ask; the same object at every call. */
+  catalogFor(principal: Principal): Catalog;
   /** Validates `input` as an AnalyticsSpec and answers it; with `dry_run` explains it instead (`meta.explanation`). */
   run(principal: Principal, input: unknown, options?: CallOptions): Promise<Result>;
   /** A page of a stored result; NOT_FOUND alike for absent, expired and foreign handles. */
@@ -48,14 +52,23 @@ export interface PipelineParts {
   readonly now: () => Date;
 }
 
-type Call = PipelineParts & CallOptions & { readonly principal: Principal };
+type Call = PipelineParts & CallOptions & { readonly principal: Principal; readonly published: Catalog };
 
 export function createPipeline(parts: PipelineParts): Pipeline {
+  const viewOf = catalogViews(parts.catalog);
+  const catalogFor = ({ allowed }: Principal): Catalog => viewOf(allowed.metrics);
+  const callOf = (principal: Principal, options: CallOptions = {}): Call => ({
+    ...parts,
+    ...options,
+    principal,
+    published: catalogFor(principal),
+  });
   return {
     catalog: parts.catalog,
-    run: (principal, input, options = {}) => onlyAppErrors(() => runSpec(input, { ...parts, ...options, principal })),
-    page: (principal, request) => onlyAppErrors(() => readPage(request, { ...parts, principal })),
-    values: (principal, request, options = {}) => onlyAppErrors(() => listValues(request, { ...parts, ...options, principal })),
+    catalogFor,
+    run: (principal, input, options) => onlyAppErrors(() => runSpec(input, callOf(principal, options))),
+    page: (principal, request) => onlyAppErrors(() => readPage(request, callOf(principal))),
+    values: (principal, request, options) => onlyAppErrors(() => listValues(request, callOf(principal, options))),
   };
 }
 
@@ -73,7 +86,7 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
   const { tenant } = principal;
   const spec = await stage(call, "parse", () => parse(input, call));
   const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: tenant.weekStart }));
-  const statement = await stage(call, "compile", () => compile(plan, tenant, catalog));
+  const statement = await stage(call, "compile", () => compile(plan, principal, catalog));
   if (spec.dry_run) {
     const estimate = readEstimate(await stage(call, "execute", () => execute(explained(statement), call)));
     return explainedResult({ plan, statement: statement.text, estimate }, { spec, plan, catalog });
@@ -87,9 +100,9 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
   return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS });
 }
 
-function parse(input: unknown, { catalog, principal, observe }: Call): Spec {
+function parse(input: unknown, { published, principal, observe }: Call): Spec {
   const { tenant } = principal;
-  const parsed = parseSpec(input, { catalog, defaultTimezone: tenant.timezone, maxRows: INTERACTIVE_LIMITS.rows });
+  const parsed = parseSpec(input, { catalog: published, defaultTimezone: tenant.timezone, maxRows: INTERACTIVE_LIMITS.rows });
   if ("spec" in parsed) return parsed.spec;
   observe({ kind: "spec_refused", tenantId: tenant.id, codes: parsed.problems.map((problem) => problem.code) });
   const count = parsed.problems.length === 1 ? "a problem" : `${parsed.problems.length} problems`;
@@ -127,8 +140,8 @@ function readPage({ result_id: id, cursor, limit }: PageRequest, { results, prin
 }
 
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {
-  const wanted = parseValuesRequest(request, call.catalog);
-  const { rows } = await execute(compileValues(wanted, call.principal.tenant, call.catalog), call);
+  const wanted = parseValuesRequest(request, call.published);
+  const { rows } = await execute(compileValues(wanted, call.principal, call.catalog), call);
   const values = rows.map(([value, issues]) => ({ value: value as string | null, issues: Number(issues) }));
   const total = Number(rows[0]?.[2] ?? 0);
   return { dimension: wanted.dimension, values, total, truncated: values.length < total };

@@ -20,7 +20,7 @@ import { buildPlan } from "../../src/plan/build.ts";
 import { parseSpec } from "../../src/spec/parse.ts";
 import { compile } from "../../src/sql/compile.ts";
 import { createScratch } from "../../test/support/native-database.ts";
-import { testTenant } from "../../test/support/tenants.ts";
+import { testPrincipal, testTenant } from "../../test/support/tenants.ts";
 
 /** Rounds kept and rounds to warm up: a server in use has answered a thousand small questions (a cold one is up to 0.3 ms slower in each part). */
 const ROUNDS = { small: { kept: 500, warmUp: 1000 }, big: { kept: 40, warmUp: 10 } };
@@ -56,7 +56,7 @@ const catalog = await loadCatalog(join(import.meta.dirname, "../../catalog"));
 const prepare = (spec: unknown) => {
   const parsed = parseSpec(spec, { catalog, defaultTimezone: "UTC", maxRows: 1000 });
   if ("problems" in parsed) throw new Error(JSON.stringify(parsed.problems));
-  return compile(buildPlan(parsed.spec, { catalog, now: NOW, weekStart: 1 }), testTenant({ id: 1 }), catalog);
+  return compile(buildPlan(parsed.spec, { catalog, now: NOW, weekStart: 1 }), testPrincipal(testTenant({ id: 1 })), catalog);
 };
 
 const raw = new pg.Client({ connectionString: scratch.url });

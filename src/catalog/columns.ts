@@ -30,6 +30,9 @@ export function resolveColumns(
 
 function checkRelations(file: string, datasource: DatasourceDefinition, problems: CatalogProblem[]): void {
   const relations = new Set([datasource.table, ...datasource.joins.map((join) => join.table)]);
+  if (!relations.has("issue")) {
+    problems.push({ file, message: 'table: every datasource is or joins "issue", since callers can be narrowed to projects and instances' });
+  }
   const seen = new Set([datasource.table]);
   for (const join of datasource.joins) {
     if (!seen.has(join.to)) problems.push({ file, message: `joins.${join.table}: joins to "${join.to}", which is not joined before it` });

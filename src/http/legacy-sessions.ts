@@ -51,7 +51,7 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
       });
     },
     open: async (request, body, principal) => {
-      const server = factory({ era: "legacy" });
+      const server = factory({ era: "legacy", authInfo: authInfoOf(principal) });
       const transport = new WebStandardStreamableHTTPServerTransport({
         ...options.stream,
         sessionIdGenerator: randomUUID,

@@ -10,14 +10,19 @@ export function authInfoOf(principal: Principal): AuthInfo {
   return { token: "", clientId: principal.user, scopes: [], extra: { [PRINCIPAL]: principal } };
 }
 
+/** The identified caller that the protocol library carried; undefined where nobody could be identified. */
+export function callerOf(authInfo: AuthInfo | undefined): Principal | undefined {
+  const principal = authInfo?.extra?.[PRINCIPAL];
+  return isPrincipal(principal) ? principal : undefined;
+}
+
 /**
  * Who makes this call. Over HTTP the edge has said so before, unless it could not be found out then; over stdio it
  * is whoever started the process.
  */
 export async function principalOf(context: ServerContext, parts: McpParts): Promise<Principal> {
   if (context.http === undefined) return parts.identify(null);
-  const principal = context.http.authInfo?.extra?.[PRINCIPAL];
-  return isPrincipal(principal) ? principal : parts.identify(context.http.req ?? null);
+  return callerOf(context.http.authInfo) ?? parts.identify(context.http.req ?? null);
 }
 
 function isPrincipal(value: unknown): value is Principal {

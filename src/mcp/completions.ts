@@ -1,5 +1,6 @@
 import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import type { CompleteResult, McpServer, ServerContext } from "@modelcontextprotocol/server";
+import type { Catalog } from "../catalog/catalog.ts";
 import { AppError } from "../errors.ts";
 import { errorText } from "./answer.ts";
 import { asAppError, principalOf } from "./callers.ts";
@@ -9,15 +10,21 @@ import { METRIC_TEMPLATE } from "./resources/catalog-resources.ts";
 
 const MAX_COMPLETIONS = 100;
 
+/** What completions are taken from: the caller's catalog, and its data. */
+export interface Known {
+  readonly parts: McpParts;
+  readonly catalog: Catalog;
+}
+
 /**
  * Answers what an argument may be completed to: names from the catalog, or values from the caller's own data.
  * One handler of ours, because the library's completers are not told who asks.
  */
-export function registerCompletions(server: McpServer, prompts: readonly ReadyPrompt[], parts: McpParts): void {
+export function registerCompletions(server: McpServer, prompts: readonly ReadyPrompt[], known: Known): void {
   server.server.registerCapabilities({ completions: {} });
   server.server.setRequestHandler("completion/complete", async ({ params: { ref, argument } }, context) => {
     const source = ref.type === "ref/prompt" ? promptSource(prompts, ref.name, argument.name) : resourceSource(ref.uri, argument.name);
-    return complete(source, argument.value, context, parts);
+    return complete(source, argument.value, context, known);
   });
 }
 
@@ -35,12 +42,12 @@ function resourceSource(uri: string, argument: string): Source {
   return uri === METRIC_TEMPLATE && argument === "name" ? "metrics" : undefined;
 }
 
-async function complete(source: Source, typed: string, context: ServerContext, parts: McpParts): Promise<CompleteResult> {
+async function complete(source: Source, typed: string, context: ServerContext, { parts, catalog }: Known): Promise<CompleteResult> {
   if (source === undefined) return { completion: { values: [], total: 0, hasMore: false } };
-  if (source === "metrics") return offered([...parts.pipeline.catalog.metrics.keys()], typed);
+  if (source === "metrics") return offered([...catalog.metrics.keys()], typed);
   if (source === "dimensions")
     return offered(
-      [...parts.pipeline.catalog.dimensions.values()].filter((dimension) => !dimension.filter_only).map((dimension) => dimension.name),
+      [...catalog.dimensions.values()].filter((dimension) => !dimension.filter_only).map((dimension) => dimension.name),
       typed,
     );
   try {

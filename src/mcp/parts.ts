@@ -13,5 +13,7 @@ export interface McpParts {
   /** Its database may still be opening: everything that only lists is answered meanwhile. */
   readonly pipeline: Pipeline;
   readonly identify: Identify;
+  /** Whether whoever acts over stdio may be narrowed to a part of the catalog; lists then wait until that is known. */
+  readonly narrowsLocal?: boolean;
   readonly observe: Observe;
 }

@@ -4,13 +4,14 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { specJsonSchema } from "../spec/json-schema.ts";
 import { registerSubscriptions } from "./announce.ts";
 import { callTool } from "./call-tool.ts";
+import { callerOf } from "./callers.ts";
 import { registerCompletions } from "./completions.ts";
 import type { Tool } from "./define-tool.ts";
 import { INSTRUCTIONS } from "./instructions.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import type { McpParts } from "./parts.ts";
 import { readyPrompts, registerPrompts } from "./prompts.ts";
-import { catalogResources, registerCatalogResources } from "./resources/catalog-resources.ts";
+import { type CatalogResources, catalogResources, registerCatalogResources } from "./resources/catalog-resources.ts";
 import { registerResultResources } from "./resources/result-resources.ts";
 import { standardSchema } from "./standard-schema.ts";
 import { getResult } from "./tools/get-result.ts";
@@ -18,8 +19,8 @@ import { listMetrics } from "./tools/list-metrics.ts";
 import { listValues } from "./tools/list-values.ts";
 import { runAnalyticsSpec } from "./tools/run-analytics-spec.ts";
 
-/** Makes one server: for a connection, or for a single request of a transport without connections. */
-export type ServerFactory = (context: Pick<McpRequestContext, "era">) => McpServer;
+/** Makes one server for one caller: for a connection, or for a single request of a transport without connections. */
+export type ServerFactory = (context: Pick<McpRequestContext, "era" | "authInfo">) => McpServer;
 
 /** What is added to every server: nothing in the product, the conformance fixtures in its tests. */
 export interface Extension {
@@ -30,30 +31,49 @@ export interface Extension {
 const LISTS: CacheHint = { ttlMs: 300_000, cacheScope: "private" };
 const MAX_INPUT_ELEMENTS = 10_000;
 
+/** Everything that a catalog determines; a caller narrowed to some metrics has a smaller catalog. */
+interface View {
+  readonly catalog: Catalog;
+  readonly tools: readonly { readonly tool: Tool; readonly config: ReturnType<typeof configOf> }[];
+  readonly resources: CatalogResources;
+}
+
 /**
- * Builds everything that a catalog determines, once, and returns what assembles servers from it for either
- * protocol era.
+ * Returns what assembles servers for either protocol era. What a catalog determines is built once per catalog, not per
+ * server, and goes when no caller has that catalog any more.
  */
 export function serverFactory(parts: McpParts, extend?: Extension): ServerFactory {
-  const { catalog } = parts.pipeline;
-  const specSchema = specJsonSchema(catalog);
-  const prompts = readyPrompts(parts.prompts, catalog);
-  const resources = catalogResources(catalog, specSchema);
-  const tools = toolsOf(catalog, specSchema).map((tool) => ({ tool, config: configOf(tool) }));
+  const { pipeline } = parts;
+  const prompts = readyPrompts(parts.prompts, pipeline.catalog);
   const options: ServerOptions = { ...serverOptions(), ...extend?.options };
-  return ({ era }) => {
+  const views = new WeakMap<Catalog, View>([[pipeline.catalog, viewOf(pipeline.catalog)]]);
+  return ({ era, authInfo }) => {
+    const caller = callerOf(authInfo);
+    const catalog = caller === undefined ? pipeline.catalog : pipeline.catalogFor(caller);
+    const view = views.get(catalog) ?? viewOf(catalog);
+    views.set(catalog, view);
     const server = new McpServer(
       { name: "metricgate", title: "metricgate", version: parts.version },
       { ...options, maxToolInputElements: MAX_INPUT_ELEMENTS },
     );
-    for (const { tool, config } of tools) server.registerTool(tool.name, config, (input, context) => callTool(tool, input, context, parts));
-    registerCatalogResources(server, resources, catalog);
+    for (const { tool, config } of view.tools)
+      server.registerTool(tool.name, config, (input, context) => callTool(tool, input, context, parts));
+    registerCatalogResources(server, view.resources, catalog);
     registerResultResources(server, parts);
     registerPrompts(server, prompts);
-    registerCompletions(server, prompts, parts);
+    registerCompletions(server, prompts, { parts, catalog });
     registerSubscriptions(server, era);
     extend?.register(server);
     return server;
+  };
+}
+
+function viewOf(catalog: Catalog): View {
+  const specSchema = specJsonSchema(catalog);
+  return {
+    catalog,
+    tools: toolsOf(catalog, specSchema).map((tool) => ({ tool, config: configOf(tool) })),
+    resources: catalogResources(catalog, specSchema),
   };
 }
 

@@ -2,6 +2,7 @@ import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/s
 import type { Transport } from "@modelcontextprotocol/server";
 import { connections } from "./announce.ts";
 import type { Announce } from "./announce.ts";
+import { authInfoOf } from "./callers.ts";
 import type { McpParts } from "./parts.ts";
 import { serverFactory } from "./server.ts";
 
@@ -13,7 +14,7 @@ export interface StdioEdge extends Announce {
 
 /**
  * Serves one client over standard input and output, which from here on belong to the protocol. Lists are answered
- * at once; a call waits for the pipeline.
+ * at once, unless the caller has first to be looked up to know what to list; a call waits for the pipeline.
  */
 export function serveOverStdio(parts: McpParts, wire: Transport = new StdioServerTransport()): StdioEdge {
   const report = (error: unknown): void => parts.observe({ kind: "unexpected_error", where: "stdio", error });
@@ -21,8 +22,9 @@ export function serveOverStdio(parts: McpParts, wire: Transport = new StdioServe
   const factory = serverFactory(parts);
   const gone = Promise.withResolvers<void>();
   const handle = serveStdio(
-    ({ era }) => {
-      const server = factory({ era });
+    async ({ era }) => {
+      const caller = parts.narrowsLocal === true ? { authInfo: authInfoOf(await parts.identify(null)) } : {};
+      const server = factory({ era, ...caller });
       open.add(server);
       server.server.onclose = () => open.forget(server);
       return server;

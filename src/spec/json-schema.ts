@@ -37,7 +37,8 @@ export function specJsonSchema(catalog: Catalog): PortableSchema {
   const aggregates = [...new Set([...catalog.metrics.values()].flatMap((metric) => metric.aggregates))];
   const current = [...catalog.metrics.keys()].filter((name) => !name.includes("@"));
   const extra = dimensions.filter((dimension) => dimension.filter_only).map((dimension) => dimension.name);
-  const oneOf = (names: readonly string[]) => z.enum(names as [string, ...string[]]);
+  // A caller who may ask nothing has a schema that no spec satisfies, not a schema that is invalid.
+  const oneOf = (names: readonly string[]) => z.enum(names.length === 0 ? ["(none)"] : (names as [string, ...string[]]));
   return toJsonSchema(
     z.strictObject({
       measures: z

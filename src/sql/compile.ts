@@ -17,7 +17,7 @@ import {
   VERSION_COLUMN,
 } from "../plan/columns.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { Tenant } from "../tenant.ts";
+import type { Principal } from "../tenant.ts";
 import { answerRows } from "./answer.ts";
 import { baseTable, type Context, datasourceOf, makeContext } from "./context.ts";
 import { factBounds } from "./fact.ts";
@@ -27,11 +27,11 @@ import { sourceRows } from "./source.ts";
 import { edgeRows, needsBounds, type Pass, passName, spineRows } from "./spine.ts";
 
 /**
- * Writes a plan as one parameterised statement for one tenant. Its rows: the page in order, the total row at ord 0 where
+ * Writes a plan as one parameterised statement for one tenant, over the rows that the principal may see. Its rows: the page in order, the total row at ord 0 where
  * asked, each with the answer's provenance; at least one row, with ord null when the answer is empty.
  */
-export function compile(plan: Plan, tenant: Tenant, catalog: Catalog): Statement {
-  const context = makeContext(plan, tenant, catalog);
+export function compile(plan: Plan, principal: Principal, catalog: Catalog): Statement {
+  const context = makeContext(plan, principal, catalog);
   const grid = answerRows(context, "grid");
   const total = plan.totals ? answerRows(context, "total") : undefined;
   const ctes: [string, Sql][] = [
@@ -59,8 +59,12 @@ select ${join(provenance, ", ")}, p.* from (select 1) as one left join state as 
 }
 
 function stateRows(context: Context): Sql {
-  const { table, wall } = baseTable(context, "tenant_state", "t");
-  return sql`select t.data_as_of, t.data_version from ${table} where ${wall}`;
+  const { instances } = context.allowed;
+  const state = baseTable(context, "tenant_state", "t");
+  if (instances === undefined) return sql`select t.data_as_of, t.data_version from ${state.table} where ${state.wall}`;
+  const own = baseTable(context, "instance", "i");
+  const newest = sql`select max(i.data_as_of) from ${own.table} where ${own.wall} and i.instance_id = any(${value(instances, "text[]")})`;
+  return sql`select (${newest}) as data_as_of, t.data_version from ${state.table} where ${state.wall}`;
 }
 
 function boundRows(context: Context): Sql {

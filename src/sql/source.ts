@@ -1,20 +1,22 @@
 import type { DatasourceDefinition } from "../catalog/definition.ts";
 import { must } from "../must.ts";
-import { baseTable, type SourceContext } from "./context.ts";
+import { allowedIssues, baseTable, type SourceContext } from "./context.ts";
 import { all, empty, ident, join, type Sql, sql, verified } from "./fragment.ts";
 
 /**
- * The rows of a datasource as a subquery with the columns in `needed`, each base table bound to the tenant.
+ * The rows of a datasource as a subquery with the columns in `needed`, each base table bound to the tenant and the rows to
+ * what the principal may see.
  * Joins are to-one and only those that a needed column asks for; computed columns come in a second layer.
  */
 export function sourceRows(context: SourceContext, datasource: DatasourceDefinition, needed: ReadonlySet<string>): Sql {
   const columns = withIngredients(context, datasource, needed);
   const plain = [...columns].filter((name) => "from" in must(datasource.columns[name], name));
   const computed = [...columns].filter((name) => "expression" in must(datasource.columns[name], name));
-  const relations = new Set(plain.map((name) => relationOf(datasource, name)));
+  const narrowed = allowedIssues(context);
+  const relations = new Set([...plain.map((name) => relationOf(datasource, name)), ...(narrowed.length > 0 ? ["issue"] : [])]);
   const base = baseTable(context, datasource.table, datasource.table);
   const selected = plain.map((name) => sql`${ident(...sourceOf(datasource, name))} as ${ident(name)}`);
-  const rows = sql`select ${join(selected, ", ")} from ${base.table}${joins(context, datasource, relations)} where ${base.wall}`;
+  const rows = sql`select ${join(selected, ", ")} from ${base.table}${joins(context, datasource, relations)} where ${all([base.wall, ...narrowed])}`;
   if (computed.length === 0 && datasource.where === undefined) return rows;
   const extra = computed.map((name) => {
     const column = datasource.columns[name] as { expression: string };

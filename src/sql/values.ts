@@ -1,20 +1,20 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import { must } from "../must.ts";
-import type { Tenant } from "../tenant.ts";
-import type { SourceContext } from "./context.ts";
+import type { Principal } from "../tenant.ts";
+import { sourceContext } from "./context.ts";
 import { empty, ident, type Sql, sql, type Statement, toStatement, value } from "./fragment.ts";
 import { sourceRows } from "./source.ts";
 
 /** The values of one dimension with the issues that have each, most frequent first; the last column counts all of them. */
 export function compileValues(
   { dimension, search, limit }: { dimension: string; search: string | null; limit: number },
-  tenant: Tenant,
+  principal: Principal,
   catalog: Catalog,
 ): Statement {
   const candidates = [...catalog.datasources.values()].filter((candidate) => candidate.columns[dimension]);
   // Issues as they are now, where they have the dimension: intervals and states repeat an issue.
   const datasource = must(candidates.find((candidate) => candidate.table === "issue") ?? candidates[0], dimension);
-  const context: SourceContext = { catalog, tenantId: value(tenant.id, "int") };
+  const context = sourceContext(principal, catalog);
   const rows = sourceRows(context, datasource, new Set([dimension, "issue_no"]));
   const isList = datasource.columns[dimension]?.type === "text_list";
   const column = isList ? sql`element` : ident("r", dimension);

@@ -10,7 +10,7 @@ import { explained } from "../../src/sql/values.ts";
 import { sharedData } from "../ingest/support.ts";
 import { shippedCatalog } from "../support/answers.ts";
 import { describeOnNative } from "../support/databases.ts";
-import { testTenant } from "../support/tenants.ts";
+import { testPrincipal, testTenant } from "../support/tenants.ts";
 
 const data = sharedData("duraspace");
 const TENANT = testTenant({ id: 2 });
@@ -36,7 +36,9 @@ describe.skipIf(data === null)("each index is used by the question it is there f
       const catalog = await shippedCatalog();
       const parsed = parseSpec(spec, { catalog, defaultTimezone: "UTC", maxRows: 1000 });
       if ("problems" in parsed) throw new Error(JSON.stringify(parsed.problems));
-      const statement = explained(compile(buildPlan(parsed.spec, { catalog, now: new Date(), weekStart: 1 }), TENANT, catalog));
+      const statement = explained(
+        compile(buildPlan(parsed.spec, { catalog, now: new Date(), weekStart: 1 }), testPrincipal(TENANT), catalog),
+      );
       const { rows } = await get().database.read({ prologue: tenantPrologue(TENANT, { timeoutMs: 5000 }), statement, timeoutMs: 5000 });
       expect(JSON.stringify(rows)).toContain(index);
     });

@@ -7,17 +7,18 @@ import { compile } from "../../src/sql/compile.ts";
 import type { Statement } from "../../src/sql/fragment.ts";
 import { compileValues, explained } from "../../src/sql/values.ts";
 import { shippedCatalog } from "../support/answers.ts";
-import { testTenant } from "../support/tenants.ts";
+import { testPrincipal, testTenant } from "../support/tenants.ts";
 
 const catalog = await shippedCatalog();
 const TENANT = testTenant({ id: 4711, timezone: "Europe/Prague", weekStart: 7 });
+const PRINCIPAL = testPrincipal(TENANT);
 
 function planOf(input: unknown): Plan {
   const parsed = parseSpec(input, { catalog, defaultTimezone: TENANT.timezone, maxRows: 1000 });
   if (!("spec" in parsed)) throw new Error(JSON.stringify(parsed.problems));
   return buildPlan(parsed.spec, { catalog, now: new Date("2024-06-15T12:00:00Z"), weekStart: TENANT.weekStart });
 }
-const statementOf = (input: unknown): Statement => compile(planOf(input), TENANT, catalog);
+const statementOf = (input: unknown): Statement => compile(planOf(input), PRINCIPAL, catalog);
 
 /** Fails unless each naming of a base table has its own tenant condition on the first value; returns how many there are. */
 function expectWalls({ text, values }: Statement, what: string): number {
@@ -71,7 +72,7 @@ test("law 1c: every base table of every statement is held to the tenant, whose i
 
 test("the values of a dimension are held to the tenant too", () => {
   for (const { name } of [...catalog.dimensions.values()].filter((dimension) => !dimension.filter_only)) {
-    const statement = compileValues({ dimension: name, search: "x'; --", limit: 7 }, TENANT, catalog);
+    const statement = compileValues({ dimension: name, search: "x'; --", limit: 7 }, PRINCIPAL, catalog);
     const { text, values } = statement;
     expectWalls(statement, name);
     expect(text).not.toContain("x'");
@@ -90,8 +91,8 @@ test("no placeholder without a value, no value without a placeholder", () => {
 test("the same plan gives the same statement, also after a JSON round trip", () => {
   for (const spec of manySpecs()) {
     const plan = planOf(spec);
-    const first = compile(plan, TENANT, catalog);
-    expect(compile(JSON.parse(JSON.stringify(plan)) as Plan, TENANT, catalog)).toEqual(first);
+    const first = compile(plan, PRINCIPAL, catalog);
+    expect(compile(JSON.parse(JSON.stringify(plan)) as Plan, PRINCIPAL, catalog)).toEqual(first);
   }
 });
 
@@ -158,14 +159,14 @@ test("explaining changes nothing but the word before", () => {
 test("a plan with more keys than a spec may have is a mistake of ours", () => {
   const plan = planOf({ measures: [{ name: "issues_created" }], dimensions: ["status"] });
   const dimension = plan.dimensions[0] ?? { name: "status", multiValued: false };
-  expect(() => compile({ ...plan, dimensions: Array.from({ length: 7 }, () => dimension) }, TENANT, catalog)).toThrow(
+  expect(() => compile({ ...plan, dimensions: Array.from({ length: 7 }, () => dimension) }, PRINCIPAL, catalog)).toThrow(
     "expected at most 6 keys",
   );
-  expect(() => compile({ ...plan, sort: [{ field: "nothing", dir: "asc" }] }, TENANT, catalog)).toThrow("expected output nothing");
+  expect(() => compile({ ...plan, sort: [{ field: "nothing", dir: "asc" }] }, PRINCIPAL, catalog)).toThrow("expected output nothing");
   expect(() =>
     compile(
       { ...plan, time: { ...plan.time, grain: "month", compare: "none" }, facts: plan.facts.map((fact) => ({ ...fact, datasource: "x" })) },
-      TENANT,
+      PRINCIPAL,
       catalog,
     ),
   ).toThrow("expected datasource x");

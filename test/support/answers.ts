@@ -34,8 +34,7 @@ export interface Asked {
 }
 
 /** Asks and pages to the end. */
-export async function ask(pipeline: Pipeline, tenant: Tenant, spec: unknown): Promise<Asked> {
-  const principal = testPrincipal(tenant);
+export async function ask(pipeline: Pipeline, tenant: Tenant, spec: unknown, principal = testPrincipal(tenant)): Promise<Asked> {
   const first = await pipeline.run(principal, spec);
   const rest = first.data.next_cursor === null ? first : await pipeline.page(principal, { result_id: first.meta.result_id, limit: 1000 });
   const names = first.data.columns.map((column) => column.name);

@@ -1,4 +1,5 @@
 import { loadCatalog } from "../../src/catalog/load.ts";
+import { catalogViews } from "../../src/catalog/narrow.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { AppError } from "../../src/errors.ts";
 import type { CallOptions, Pipeline } from "../../src/pipeline.ts";
@@ -47,15 +48,17 @@ export interface MemoryPipeline extends Pipeline {
 /** A pipeline without a database: parses specs for real and answers with made-up rows. */
 export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
   const { catalog } = options;
+  const viewOf = catalogViews(catalog);
   const results = new Map<string, { readonly owner: string; readonly stored: StoredResult }>();
   const pipeline: MemoryPipeline = {
     catalog,
+    catalogFor: ({ allowed }) => viewOf(allowed.metrics),
     seen: [],
     cancelled: 0,
     run: async (principal, input, call = {}) => {
       pipeline.seen.push({ principal, input });
       call.onStage?.("parse");
-      const parsed = parseSpec(input, { catalog, defaultTimezone: "UTC", maxRows: 1000 });
+      const parsed = parseSpec(input, { catalog: viewOf(principal.allowed.metrics), defaultTimezone: "UTC", maxRows: 1000 });
       if ("problems" in parsed)
         throw new AppError("SPEC_INVALID", "The spec has problems.", { problems: parsed.problems, next: "Mend it." });
       for (const stage of ["plan", "compile", "execute"] as const) call.onStage?.(stage);
