@@ -110,9 +110,11 @@ function routes(options: HttpOptions, endpoint: McpEndpoint): Hono {
   app.notFound((context) =>
     context.json(errorEnvelope(new AppError("NOT_FOUND", "There is nothing here.", { next: "MCP clients connect to /mcp." })), 404),
   );
-  app.onError((thrown) => {
+  app.onError((thrown, context) => {
     const error = toAppError(thrown);
-    if (error.code === "INTERNAL") mcp.observe({ kind: "unexpected_error", where: "http", error: thrown });
+    // A caller who hung up in the middle of a body is no mistake of ours, and nobody is left to answer.
+    if (error.code === "INTERNAL" && !context.req.raw.signal.aborted)
+      mcp.observe({ kind: "unexpected_error", where: "http", error: thrown });
     return Response.json(errorEnvelope(error), { status: httpStatusOf(error.code) });
   });
   return app;

@@ -126,12 +126,15 @@ function countProblem(op: Operator, count: number): string | undefined {
   return `${op} takes one value; ${count} given${op === "=" ? "; for several use in" : op === "!=" ? "; for several use not_in" : ""}`;
 }
 
+/** A number as people write it; JavaScript would also take 0x10 and an empty text. */
+const DECIMAL = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+
 function coerce(value: string | number | boolean, field: Field): FilterValue | { message: string } {
   const written = String(value);
   if (field.type === "text") return written;
   if (field.type === "number") {
-    const number = typeof value === "string" && value.trim() === "" ? Number.NaN : Number(value);
-    if (Number.isFinite(number) && typeof value !== "boolean") return number;
+    const number = typeof value === "number" || (typeof value === "string" && DECIMAL.test(value)) ? Number(value) : Number.NaN;
+    if (Number.isFinite(number)) return number;
     return { message: `${quoted(written)} is not a number (${field.name} is a number). Example: ["3"]` };
   }
   if (isDate(written) || isInstant(written)) return written;

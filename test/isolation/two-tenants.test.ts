@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { AppError } from "../../src/errors.ts";
-import type { SourceRecord } from "../../src/ingest/source.ts";
 import { must } from "../../src/must.ts";
 import type { Pipeline } from "../../src/pipeline.ts";
 import type { Result } from "../../src/result/result.ts";
-import { largestWorld, type World } from "../oracle/world.ts";
+import { largestWorld } from "../oracle/world.ts";
+import { MARK, marked } from "../support/marked-world.ts";
 import { specsFor } from "../oracle/specs.ts";
 import { importIntoTenant } from "../oracle/support.ts";
 import { ask, shippedCatalog, testPipeline } from "../support/answers.ts";
@@ -17,9 +17,8 @@ import { testPrincipal, testTenant } from "../support/tenants.ts";
  * every text carries a mark. Whatever A can ask says the same, and the mark comes back nowhere.
  */
 const catalog = await shippedCatalog();
-const MARK = "bsecret";
 const worldOfA = largestWorld(3);
-const worldOfB = marked(largestWorld(4));
+const worldOfB = marked(largestWorld(4), MARK);
 const settings = { timezone: worldOfA.timezone, weekStart: worldOfA.weekStart };
 const tenantA = testTenant({ id: 1, ...settings });
 const tenantB = testTenant({ id: 2, ...settings });
@@ -130,39 +129,3 @@ describeOnEachDatabase("two tenants with the same keys", (get) => {
     for (const dimension of groupable) expect((await pipeline.values(testPrincipal(nobody), { dimension })).values, dimension).toEqual([]);
   });
 });
-
-/** The same keys, ids and instances; every other text with the mark. */
-function marked(world: World): World {
-  const mark = (text: string | null): string | null => (text === null ? null : `${MARK} ${text}`);
-  const all = (texts: readonly string[]): string[] => texts.map((text) => `${MARK} ${text}`);
-  const markRecord = (record: SourceRecord): SourceRecord => {
-    switch (record.kind) {
-      case "project":
-        return { ...record, name: mark(record.name) };
-      case "status":
-        return { ...record, name: `${MARK} ${record.name}` };
-      case "sprint":
-        return { ...record, name: mark(record.name), boardId: mark(record.boardId) };
-      case "event":
-        return record.field === "status" ? { ...record, from: mark(record.from), to: mark(record.to) } : record;
-      case "sprint_issue":
-        return record;
-      case "issue":
-        return {
-          ...record,
-          type: mark(record.type),
-          priority: mark(record.priority),
-          status: mark(record.status),
-          resolution: mark(record.resolution),
-          assignee: mark(record.assignee),
-          reporter: mark(record.reporter),
-          summary: mark(record.summary),
-          epicKey: mark(record.epicKey),
-          labels: all(record.labels),
-          components: all(record.components),
-          fixVersions: all(record.fixVersions),
-        };
-    }
-  };
-  return { ...world, instances: world.instances.map((one) => ({ ...one, records: one.records.map(markRecord) })) };
-}

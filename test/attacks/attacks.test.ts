@@ -1,0 +1,210 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { must } from "../../src/must.ts";
+import { type Attack, ATTACKS, generated, HTTP_ATTACKS, STDIO_ATTACKS, WIRE_ATTACKS, withText } from "./case.ts";
+import { envelopeOf, judge } from "./judge.ts";
+import { httpSpeaker, type Said, type Speaker, stdioSpeaker } from "./speaker.ts";
+import { DATABASES, openStage, type Stage } from "./stage.ts";
+
+/*
+ * Every case of cases/ against real server processes, over HTTP and over stdio, on both databases. Whether a statement was
+ * run is read from the server's own log.
+ */
+const SPEC = { measures: [{ name: "issues_created" }], dimensions: ["label"] };
+const PING = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+
+test("there are at least 200 cases", () => {
+  expect(ATTACKS.length + HTTP_ATTACKS.length + WIRE_ATTACKS.length + STDIO_ATTACKS.length).toBeGreaterThan(200);
+});
+
+/** Lines of a server's log about what nobody planned for. */
+function troubleIn(log: string): string[] {
+  return log.split("\n").filter((line) => /unexpected_error|unhandled|uncaught/i.test(line));
+}
+
+async function resultIdOf(ask: Speaker["ask"]): Promise<string> {
+  const said = await ask("tools/call", JSON.stringify({ name: "run_analytics_spec", arguments: SPEC }));
+  return must((envelopeOf(said) as { meta?: { result_id?: string } }).meta?.result_id, JSON.stringify(said.message));
+}
+
+/** The message that a case sends; the handles of the two tenants in their places. */
+async function send(attack: Attack, ask: Speaker["ask"]): Promise<{ said: Said; sent: string }> {
+  const { tool, input, body, resource, complete, csvOf, pageOf } = attack;
+  const call = async (method: string, params: string): Promise<{ said: Said; sent: string }> => ({
+    said: await ask(method, params),
+    sent: params,
+  });
+  if (csvOf !== undefined || pageOf !== undefined) {
+    const answered = await ask("tools/call", JSON.stringify({ name: "run_analytics_spec", arguments: csvOf ?? pageOf }));
+    const id = must((envelopeOf(answered) as { meta?: { result_id?: string } }).meta?.result_id, "a result");
+    return csvOf === undefined
+      ? call("tools/call", JSON.stringify({ name: "get_result", arguments: { result_id: id } }))
+      : call("resources/read", JSON.stringify({ uri: `metricgate://results/${id}.csv` }));
+  }
+  if (resource !== undefined) return call("resources/read", JSON.stringify({ uri: resource }));
+  if (complete !== undefined) {
+    const ref = { type: "ref/prompt", name: complete.prompt };
+    return call("completion/complete", JSON.stringify({ ref, argument: { name: complete.argument, value: "" } }));
+  }
+  const written = body === undefined ? JSON.stringify(generated(input)) : String(generated(body));
+  return call("tools/call", `{"name":${JSON.stringify(tool)},"arguments":${written}}`);
+}
+
+const stages = new Map<string, Stage>();
+
+beforeAll(async () => {
+  for (const kind of DATABASES) {
+    const stage = await openStage(kind);
+    if (stage) stages.set(kind, stage);
+  }
+}, 120_000);
+
+afterAll(async () => {
+  for (const stage of stages.values()) await stage.close();
+});
+
+describe.each(DATABASES)("on the %s database", (kind) => {
+  describe.each(["http", "stdio"] as const)("over %s", (transport) => {
+    let speaker: Speaker | undefined;
+    let handles: Readonly<Record<string, string>> = {};
+    const told = new Map<string, string>();
+
+    beforeAll(async () => {
+      const stage = stages.get(kind);
+      if (stage === undefined) return;
+      speaker = await (transport === "http" ? httpSpeaker(stage.environment) : stdioSpeaker(stage.environment));
+      const own = await resultIdOf(speaker.ask);
+      handles = { "$A.result_id": own, "$A.RESULT_ID": own.toUpperCase(), "$B.result_id": "res_BBBBBBBBBBBBBBBBBBBBBB" };
+    }, 60_000);
+
+    afterAll(async () => void (await speaker?.close()));
+
+    const ordered = ATTACKS.toSorted((a, b) => Number(a.expect.sameAs !== undefined) - Number(b.expect.sameAs !== undefined));
+    test.each(ordered.map((attack) => [`${attack.class}: ${attack.id}`, attack] as const))("%s", async (_, attack) => {
+      if (speaker === undefined) return;
+      const { expect: expected, ...rest } = Object.entries(handles).reduce((data, [place, id]) => withText(data, place, id), attack);
+      const before = speaker.statements();
+      const { said, sent } = await send({ ...rest, expect: expected }, speaker.ask);
+      judge(said, expected, sent);
+      if (expected.sql === 0) expect(await speaker.settledStatements()).toBe(before);
+      const plain = JSON.stringify(said.message)
+        .replaceAll(/"id":\d+/g, "")
+        .replaceAll(/res_[\w-]{22}/g, "res_…");
+      told.set(attack.id, plain);
+      expect(plain).toBe(told.get(expected.sameAs ?? attack.id));
+    });
+
+    test("and the server ends in good order, with nothing in its log that nobody planned for", async () => {
+      if (speaker === undefined) return;
+      expect(await speaker.close()).toBe(0);
+      expect(troubleIn(speaker.log())).toEqual([]);
+    });
+  });
+});
+
+describe("the HTTP port", () => {
+  let speaker: Awaited<ReturnType<typeof httpSpeaker>> | undefined;
+  let port = 0;
+
+  beforeAll(async () => {
+    speaker = await httpSpeaker(must(stages.get("embedded"), "a stage").environment);
+    port = Number(new URL(speaker.url).port);
+    await resultIdOf(speaker.ask);
+  }, 60_000);
+
+  afterAll(async () => void (await speaker?.close()));
+
+  test.each(HTTP_ATTACKS.map((attack) => [attack.id, attack] as const))(
+    "%s",
+    async (_, { method = "POST", path = "/mcp", headers = {}, body, expect: expected }) => {
+      const written = body === undefined ? PING : String(generated(body));
+      const before = speaker?.statements();
+      const all = { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers };
+      const answer = await exchange(
+        port,
+        requestOf({ method, path, headers: all, body: method === "GET" || method === "OPTIONS" ? "" : written, port }),
+        5000,
+      );
+      const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+      expect([expected.status].flat(), answer.slice(0, 500)).toContain(status);
+      expect(answer).not.toMatch(/node_modules|\.ts:\d|set-cookie|x-powered-by/i);
+      if (expected.sql === 0) expect(await speaker?.settledStatements()).toBe(before);
+    },
+  );
+
+  test.each(WIRE_ATTACKS.map((attack) => [attack.id, attack] as const))(
+    "%s",
+    { timeout: 30_000 },
+    async (_, { send: pieces, expect: expected }) => {
+      const startMs = performance.now();
+      const answer = await exchange(port, pieces.map((piece) => String(generated(piece))).join(""), expected.closedWithinMs ?? 5000);
+      if (expected.answer !== undefined) expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${expected.answer}`));
+      expect(performance.now() - startMs).toBeLessThan((expected.closedWithinMs ?? 5000) + 100);
+      expect(answer).not.toMatch(/node_modules|\.ts:\d|set-cookie/i);
+    },
+  );
+
+  test("and serves the next caller as before", async () => {
+    const running = must(speaker, "a server");
+    expect(await resultIdOf(running.ask)).toMatch(/^res_/);
+    expect(await running.close()).toBe(0);
+    expect(troubleIn(running.log())).toEqual([]);
+  });
+});
+
+function requestOf({
+  method,
+  path,
+  headers,
+  body,
+  port,
+}: {
+  method: string;
+  path: string;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+  port: number;
+}): string {
+  const all: Record<string, string> = {
+    host: `127.0.0.1:${port}`,
+    connection: "close",
+    "content-length": String(Buffer.byteLength(body)),
+    ...headers,
+  };
+  return `${method} ${path} HTTP/1.1\r\n${Object.entries(all)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("")}\r\n${body}`;
+}
+
+/** Writes bytes to the port and reads until it is closed. Rejects when that takes too long. */
+function exchange(port: number, bytes: string, withinMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const socket = connect(port, "127.0.0.1");
+    const timer = setTimeout(
+      () => (socket.destroy(), reject(new Error(`not closed within ${withinMs} ms: ${answer.slice(0, 200)}`))),
+      withinMs,
+    );
+    socket.on("data", (chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+      // An event stream may leave the connection open after its one event.
+      if (/^data: .*\n\n/m.test(answer)) socket.destroy();
+    });
+    // A server that refuses may close before all was written.
+    socket.on("error", () => undefined);
+    socket.on("close", () => (clearTimeout(timer), resolve(answer)));
+    socket.write(bytes, "latin1");
+  });
+}
+
+describe("standard input", () => {
+  test.each(STDIO_ATTACKS.map((attack) => [attack.id, attack] as const))("%s", { timeout: 30_000 }, async (_, { lines }) => {
+    const speaker = await stdioSpeaker(must(stages.get("embedded"), "a stage").environment);
+    for (const line of lines) speaker.write(String(generated(line)));
+    const said = await speaker.ask("tools/list", "{}");
+    expect(JSON.stringify(said.message.result)).toContain("run_analytics_spec");
+    expect(await speaker.settledStatements()).toBe(0);
+    expect(await speaker.close()).toBe(0);
+    expect(speaker.log()).not.toMatch(/unhandled|uncaught/i);
+  });
+});
