@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { databaseAudit } from "./audit/database-audit.ts";
+import { audited } from "./audited.ts";
 import { identifyLocal } from "./auth/identify.ts";
 import { memoryResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
@@ -57,7 +59,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
   const opened = onceOpen(() => openDatabase(config, observers, prepare));
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
-  const pipeline = createPipeline({ catalog, database: opened.get, results, observe, now });
+  const unrecorded = createPipeline({ catalog, database: opened.get, results, observe, now });
+  const pipeline = audited(unrecorded, databaseAudit(opened.get), observe);
   let principal: Promise<Principal> | undefined;
   const identify = (): Promise<Principal> =>
     (principal ??= opened
