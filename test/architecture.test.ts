@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   observe: [],
   mcp: ["pipeline!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe"],
-  cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest", "audit!", "observe"],
+  cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
 };
 
 /** The files at the top that put the folders together. */

@@ -14,6 +14,12 @@ export interface ChainReport {
   readonly broken?: Break;
 }
 
+/** A tenant's chain, by the tenant's short name. */
+export interface TenantChain {
+  readonly tenant: string;
+  readonly report: ChainReport;
+}
+
 const BATCH_ROWS = 2_000;
 
 /** The columns that audit.payload hashes, spelled here too: a changed function in the database must not vouch for itself. */

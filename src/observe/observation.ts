@@ -35,8 +35,8 @@ export type Observation =
     }
   /** An answer was withheld, or a failure went unrecorded, because the audit trail could not be written. */
   | { readonly kind: "audit_failed"; readonly tenantId: number; readonly error: unknown }
-  /** The database is one whose logins are no wall between people: everybody on this machine is the operator. */
-  | { readonly kind: "one_operator_mode"; readonly mode: "embedded" }
+  /** A server runs on the embedded database, whose logins are no wall between people: everybody on this machine is the operator. */
+  | { readonly kind: "one_operator_mode" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {
       readonly kind: "import_finished";
