@@ -1,12 +1,6 @@
 import { AppError } from "../errors.ts";
 import type { Database } from "./database.ts";
 
-/** A login that no wall holds. */
-export interface PowerfulLogin {
-  readonly login: string;
-  readonly reason: string;
-}
-
 /**
  * Of the logins that serve, and whoever the connection really is, those that row-level security does not hold: by
  * themselves, or by a role that they may become.

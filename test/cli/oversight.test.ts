@@ -39,9 +39,9 @@ test("prove-isolation prints each rule with its findings and the fix, and fails 
   expect(JSON.parse((await prove([good, bad], "--format", "json")).out)).toEqual({ ok: false, findings: 1, rules: [good, bad] });
 });
 
-describe.each(["embedded", "native"] as const)("the trail on the command line (%s)", (mode) => {
+describe.each(["embedded", "native"] as const)("on a database of its own: %s", (mode) => {
   const url = mode === "native" ? nativeTestUrl() : undefined;
-  describe.skipIf(mode === "native" && url === undefined)("", () => {
+  describe.skipIf(mode === "native" && url === undefined)("the trail on the command line", () => {
     const folder = mkdtempSync(join(tmpdir(), "metricgate-oversight-"));
     const kept = join(folder, "heads.jsonl");
     let scratch: ScratchDatabase | undefined;
