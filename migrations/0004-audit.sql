@@ -1,4 +1,4 @@
--- Who asked what, and how it ended: one chain a tenant, written before an answer leaves (docs/adr/0006-audit-chain.md).
+-- Who asked what, and how it ended: one chain a tenant, written before an answer leaves (docs/adr, "The audit chain").
 -- Every row carries the hash of the one before it, so that no row can be changed, moved or taken out unseen.
 
 create schema audit;
