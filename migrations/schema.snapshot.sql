@@ -363,16 +363,19 @@ CREATE OR REPLACE FUNCTION audit.ensure_partition(at timestamp with time zone)
 AS $function$
 declare
   month constant date := date_trunc('month', at at time zone 'UTC')::date;
-  partition constant text := format('audit.entry_%s', to_char(month, 'YYYY_MM'));
+  name constant text := 'entry_' || to_char(month, 'YYYY_MM');
+  partition constant text := 'audit.' || name;
 begin
   if to_regclass(partition) is not null then
     return;
   end if;
   perform pg_advisory_xact_lock(hashtext('metricgate.audit_entry'), to_char(month, 'YYYYMM')::int);
-  if to_regclass(partition) is null then
-    execute format('create table %s partition of audit.entry for values from (%L) to (%L)',
-      partition, month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+  -- Not to_regclass again: it may answer from this session's cache, which an advisory lock does not bring up to date.
+  if not exists (select from pg_class c where c.relnamespace = 'audit'::regnamespace and c.relname = name) then
+    execute format('create table %s (like audit.entry including defaults including constraints including indexes)', partition);
     perform ctx.raise_tenant_wall(partition::regclass);
+    execute format('alter table audit.entry attach partition %s for values from (%L) to (%L)',
+      partition, month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
   end if;
 end $function$
 

@@ -36,6 +36,22 @@ describeOnEachDatabase("what was done to a trail is found and named", (get) => {
        end $$`,
     );
 
+  test("the first entries of many tenants at once share one new partition, also under a reader's eyes", async () => {
+    const tenants = Array.from({ length: 20 }, () => next++);
+    const audit = databaseAudit(() => Promise.resolve(get().database));
+    const appendAll = () => Promise.all([...tenants, ...tenants].map((tenantId) => audit.append(entryOf(tenantId))));
+    // One database session serves all of the embedded one, so nobody can read there meanwhile.
+    if (get().database.mode === "embedded") await appendAll();
+    else await withTrail(get().database, 1, async (client) => void (await client.query("select from audit.entry"), await appendAll()));
+    for (const tenantId of tenants) expect(await verify(tenantId)).toMatchObject({ rows: 2, last: { seq: 2 } });
+    const { rows } = await get().asSuperuser((client) =>
+      client.query(
+        "select relrowsecurity, relforcerowsecurity from pg_class where relispartition and oid::regclass::text ~ '^audit.entry_[0-9_]+$'",
+      ),
+    );
+    expect(rows).toEqual([{ relrowsecurity: true, relforcerowsecurity: true }]);
+  });
+
   test("an untouched chain is whole; an empty one too", async () => {
     const tenantId = await chain();
     const report = await verify(tenantId);

@@ -104,6 +104,26 @@ describe.each(["embedded", "native"] as const)("on a database of its own: %s", (
       });
     });
 
+    test.runIf(mode === "native")("a serving login that owns a table is refused at the start, and doctor says what to do", async () => {
+      const { url: of } = must(scratch, "a scratch database");
+      await asSuperuser(of, (client) => client.query("alter table warehouse.issue owner to metricgate_api"));
+      const second = await openProduct(
+        readConfig({ METRICGATE_LOG_LEVEL: "silent", METRICGATE_TENANT: "acme", METRICGATE_DATABASE_URL: of }, tmpdir()),
+      );
+      try {
+        await expect(second.identify()).rejects.toMatchObject({
+          code: "UNAVAILABLE",
+          message: expect.stringContaining("metricgate_api owns tables"),
+        });
+        const told = await runCli(["doctor"], { open: () => Promise.resolve({ ...second, close: () => Promise.resolve() }) });
+        expect(told.exitCode).toBe(1);
+        expect(told.out).toMatch(/FAIL  database: The database login metricgate_api owns tables.*\n      fix: Take it away/);
+      } finally {
+        await second.close();
+        await asSuperuser(of, (client) => client.query("alter table warehouse.issue owner to metricgate_owner"));
+      }
+    });
+
     test.runIf(mode === "native")("a broken chain fails and names the row; a tenant that only the export knows is looked for", async () => {
       const { url: of } = must(scratch, "a scratch database");
       const get = () => ({ asSuperuser: <T>(work: Parameters<typeof asSuperuser<T>>[1]) => asSuperuser(of, work) }) as never;
