@@ -104,7 +104,10 @@ describe.each(["embedded", "native"] as const)("on a database of its own: %s", (
       });
     });
 
-    test.runIf(mode === "native")("a serving login that owns a table is refused at the start, and doctor says what to do", async () => {
+    // The embedded database is open to this product only, so nobody can tamper with it meanwhile.
+    if (mode === "embedded") return;
+
+    test("a serving login that owns a table is refused at the start, and doctor says what to do", async () => {
       const { url: of } = must(scratch, "a scratch database");
       await asSuperuser(of, (client) => client.query("alter table warehouse.issue owner to metricgate_api"));
       const second = await openProduct(
@@ -124,7 +127,7 @@ describe.each(["embedded", "native"] as const)("on a database of its own: %s", (
       }
     });
 
-    test.runIf(mode === "native")("a broken chain fails and names the row; a tenant that only the export knows is looked for", async () => {
+    test("a broken chain fails and names the row; a tenant that only the export knows is looked for", async () => {
       const { url: of } = must(scratch, "a scratch database");
       const get = () => ({ asSuperuser: <T>(work: Parameters<typeof asSuperuser<T>>[1]) => asSuperuser(of, work) }) as never;
       await tamper(get, "update audit.entry set outcome = 'none' where seq = 2");

@@ -88,7 +88,12 @@ test("a line is a line, whatever is in it", () => {
 });
 
 test("lines below the level are not written, and a call's lines name it", () => {
-  expect(logged(EVERY, "error").map((line) => line["event.action"])).toEqual(["database_lost", "tool_called", "unexpected_error"]);
+  expect(logged(EVERY, "error").map((line) => line["event.action"])).toEqual([
+    "database_lost",
+    "tool_called",
+    "unexpected_error",
+    "audit_failed",
+  ]);
   expect(logged(EVERY, "silent")).toEqual([]);
   const lines: string[] = [];
   const sink = logSink({ level: "trace", version: "1", destination: { write: (line) => void lines.push(line) } });
