@@ -19,7 +19,9 @@ begin
       ('metricgate_ingest',    'login noinherit nobypassrls connection limit 20'),
       ('metricgate_api',       'login noinherit nobypassrls connection limit 60'),
       ('metricgate_reader',    'nologin nobypassrls'),
-      ('metricgate_directory', 'login noinherit nobypassrls connection limit 20')
+      ('metricgate_directory', 'login noinherit nobypassrls connection limit 20'),
+      ('metricgate_auditor',   'login noinherit nobypassrls connection limit 40'),
+      ('metricgate_audit_reader', 'nologin nobypassrls')
     ) as role (name, attributes)
     where to_regrole(name) is null
   loop
@@ -29,7 +31,8 @@ begin
   for r in
     select * from (values
       ('metricgate_owner', 'metricgate_migrator'),
-      ('metricgate_reader', 'metricgate_api')
+      ('metricgate_reader', 'metricgate_api'),
+      ('metricgate_audit_reader', 'metricgate_migrator')
     ) as membership (role, member)
     where not exists (
       select from pg_auth_members m
@@ -50,6 +53,10 @@ begin
       ('metricgate_directory', 'statement_timeout', '10s'),
       ('metricgate_directory', 'lock_timeout', '2s'),
       ('metricgate_directory', 'idle_in_transaction_session_timeout', '30s'),
+      ('metricgate_auditor', 'statement_timeout', '10s'),
+      ('metricgate_auditor', 'lock_timeout', '5s'),
+      ('metricgate_auditor', 'idle_in_transaction_session_timeout', '30s'),
+      ('metricgate_auditor', 'synchronous_commit', 'on'),
       ('metricgate_ingest', 'lock_timeout', '30s'),
       ('metricgate_ingest', 'idle_in_transaction_session_timeout', '10min')
     ) as setting (role, name, value)
@@ -81,7 +88,8 @@ begin
         ('metricgate_migrator', 'connect'),
         ('metricgate_ingest', 'connect'),
         ('metricgate_api', 'connect'),
-        ('metricgate_directory', 'connect')
+        ('metricgate_directory', 'connect'),
+        ('metricgate_auditor', 'connect')
       ) as wanted (role, privilege)
       where not has_database_privilege(role, database, privilege)
     loop

@@ -1,6 +1,11 @@
 -- What the migrations make, read back from the catalogues. Written by `npm run schema:dump`; do not edit.
 
+schema audit owner metricgate_owner
+  grant usage to metricgate_audit_reader
+  grant usage to metricgate_auditor
+
 schema ctx owner metricgate_owner
+  grant usage to metricgate_audit_reader
   grant usage to metricgate_ingest
   grant usage to metricgate_reader
 
@@ -13,6 +18,55 @@ schema ops owner metricgate_owner
 schema warehouse owner metricgate_owner
   grant usage to metricgate_ingest
   grant usage to metricgate_reader
+
+table audit.anchor owner metricgate_owner row security forced
+  tenant_id integer not null
+  seq bigint not null
+  hash bytea not null
+  at timestamp with time zone not null
+  pruned_at timestamp with time zone not null default now()
+  constraint anchor_pkey PRIMARY KEY (tenant_id, seq)
+  policy audit_select permissive for select to metricgate_audit_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy owner_insert permissive for insert to metricgate_owner with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant select to metricgate_audit_reader
+
+table audit.entry owner metricgate_owner partition by RANGE (at) row security forced
+  tenant_id integer not null
+  seq bigint not null
+  at timestamp with time zone not null
+  principal text not null
+  operation text not null
+  tool text
+  transport text
+  spec jsonb
+  spec_hash text
+  problems text[] not null default '{}'::text[]
+  metric_versions jsonb not null default '{}'::jsonb
+  result_id text
+  row_count integer
+  duration_ms numeric(12,1) not null
+  outcome text not null
+  trace_id text
+  prev_hash bytea not null
+  hash bytea not null
+  constraint entry_seq_check CHECK ((seq > 0))
+  constraint entry_pkey PRIMARY KEY (tenant_id, seq, at)
+  policy audit_select permissive for select to metricgate_audit_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy owner_insert permissive for insert to metricgate_owner with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant select to metricgate_audit_reader
+
+table audit.head owner metricgate_owner row security forced
+  tenant_id integer not null
+  seq bigint not null
+  hash bytea not null
+  at timestamp with time zone not null
+  constraint head_pkey PRIMARY KEY (tenant_id)
+  policy audit_select permissive for select to metricgate_audit_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy owner_all permissive for all to metricgate_owner using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant select to metricgate_audit_reader
 
 table directory.tenant owner metricgate_owner row security forced
   tenant_id integer not null
@@ -266,6 +320,128 @@ table warehouse.tenant_state owner metricgate_owner row security forced
   grant delete, insert, select, update to metricgate_ingest
   grant select to metricgate_reader
 
+function audit.append(jsonb) owner metricgate_owner
+  grant execute to metricgate_auditor
+CREATE OR REPLACE FUNCTION audit.append(said jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  tenant constant int := ctx.tenant_id();
+  head audit.head;
+  entry audit.entry;
+begin
+  if tenant is null then
+    raise exception 'an audit entry needs a tenant' using errcode = 'insufficient_privilege';
+  end if;
+  select * into head from audit.head h where h.tenant_id = tenant for update;
+  if not found then
+    insert into audit.head values (tenant, 0, decode(repeat('00', 32), 'hex'), '-infinity') on conflict do nothing;
+    select * into head from audit.head h where h.tenant_id = tenant for update;
+  end if;
+  entry := jsonb_populate_record(null::audit.entry, said);
+  entry.tenant_id := tenant;
+  entry.seq := head.seq + 1;
+  entry.at := greatest(clock_timestamp(), head.at);
+  entry.problems := coalesce(entry.problems, '{}');
+  entry.metric_versions := coalesce(entry.metric_versions, '{}');
+  entry.prev_hash := head.hash;
+  entry.hash := sha256(head.hash || convert_to(audit.payload(entry), 'UTF8'));
+  perform audit.ensure_partition(entry.at);
+  insert into audit.entry select entry.*;
+  update audit.head h set seq = entry.seq, hash = entry.hash, at = entry.at where h.tenant_id = tenant;
+  return entry.seq;
+end $function$
+
+function audit.ensure_partition(timestamp with time zone) owner metricgate_owner
+CREATE OR REPLACE FUNCTION audit.ensure_partition(at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  month constant date := date_trunc('month', at at time zone 'UTC')::date;
+  name constant text := 'entry_' || to_char(month, 'YYYY_MM');
+  partition constant text := 'audit.' || name;
+begin
+  if to_regclass(partition) is not null then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(hashtext('metricgate.audit_entry'), to_char(month, 'YYYYMM')::int);
+  -- Not to_regclass again: it may answer from this session's cache, which an advisory lock does not bring up to date.
+  if not exists (select from pg_class c where c.relnamespace = 'audit'::regnamespace and c.relname = name) then
+    execute format('create table %s (like audit.entry including defaults including constraints including indexes)', partition);
+    perform ctx.raise_tenant_wall(partition::regclass);
+    execute format('alter table audit.entry attach partition %s for values from (%L) to (%L)',
+      partition, month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+  end if;
+end $function$
+
+function audit.payload(audit.entry) owner metricgate_owner
+CREATE OR REPLACE FUNCTION audit.payload(entry audit.entry)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select jsonb_build_array(1, entry.tenant_id, entry.seq, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    entry.principal, entry.operation, entry.tool, entry.transport, entry.spec, entry.spec_hash, entry.problems,
+    entry.metric_versions, entry.result_id, entry.row_count, entry.duration_ms, entry.outcome, entry.trace_id)::text
+$function$
+
+function audit.prune(date,text) owner metricgate_owner
+CREATE OR REPLACE FUNCTION audit.prune(before date, who text)
+ RETURNS TABLE(month text, tenants integer)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  partition regclass;
+  last record;
+begin
+  if before > date_trunc('month', now() at time zone 'UTC') then
+    raise exception 'the running month is kept' using errcode = 'invalid_parameter_value';
+  end if;
+  for partition, month in
+    select i.inhrelid::regclass, right(c.relname, 7)
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'audit.entry'::regclass and right(c.relname, 7) < to_char(before, 'YYYY_MM')
+    order by 2
+  loop
+    -- The owner may look over the wall of what it is about to drop, and of nothing else.
+    execute format('alter table %s no force row level security', partition);
+    tenants := 0;
+    for last in execute format(
+      'select distinct on (tenant_id) tenant_id, seq, hash, at from %s order by tenant_id, seq desc', partition)
+    loop
+      execute format('set local app.tenant_id = %L', last.tenant_id);
+      insert into audit.anchor (tenant_id, seq, hash, at) values (last.tenant_id, last.seq, last.hash, last.at);
+      perform audit.append(jsonb_build_object('principal', who, 'operation', 'audit_prune', 'duration_ms', 0, 'outcome', 'ok',
+        'spec', jsonb_build_object('seq', last.seq, 'hash', encode(last.hash, 'hex'))));
+      tenants := tenants + 1;
+    end loop;
+    execute format('drop table %s', partition);
+    return next;
+  end loop;
+  set local app.tenant_id = '';
+end $function$
+
+function ctx.raise_tenant_wall(regclass) owner metricgate_owner
+CREATE OR REPLACE FUNCTION ctx.raise_tenant_wall(relation regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  tenant constant text := '(tenant_id = (select ctx.tenant_id()))';
+begin
+  execute format('alter table %s enable row level security, force row level security', relation);
+  execute format('create policy tenant_wall on %s as restrictive for all to public using %s with check %s',
+    relation, tenant, tenant);
+end $function$
+
 function ctx.raise_wall(regclass) owner metricgate_owner
 CREATE OR REPLACE FUNCTION ctx.raise_wall(relation regclass)
  RETURNS void
@@ -284,6 +460,7 @@ begin
 end $function$
 
 function ctx.tenant_id() owner metricgate_owner
+  grant execute to metricgate_audit_reader
   grant execute to metricgate_ingest
   grant execute to metricgate_reader
 CREATE OR REPLACE FUNCTION ctx.tenant_id()

@@ -1,10 +1,13 @@
 import { join } from "node:path";
+import { databaseAudit } from "./audit/database-audit.ts";
+import { audited } from "./audited.ts";
 import { identifyLocal } from "./auth/identify.ts";
 import { memoryResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { loadCatalog } from "./catalog/load.ts";
 import { type Config, PACKAGE_ROOT, packageVersion } from "./config.ts";
 import type { Database } from "./db/database.ts";
+import { refusePowerfulLogins } from "./db/login-power.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { openNative } from "./db/native.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
@@ -57,7 +60,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
   const opened = onceOpen(() => openDatabase(config, observers, prepare));
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
-  const pipeline = createPipeline({ catalog, database: opened.get, results, observe, now });
+  const unrecorded = createPipeline({ catalog, database: opened.get, results, observe, now });
+  const pipeline = audited(unrecorded, databaseAudit(opened.get), observe);
   let principal: Promise<Principal> | undefined;
   const identify = (): Promise<Principal> =>
     (principal ??= opened
@@ -92,6 +96,7 @@ export async function openProduct(
   const isEmbedded = config.databaseUrl === undefined;
   // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
   const operator = () => import("./operator.ts");
+  const oversight = () => import("./oversight.ts");
   const prepare = async (database: Database, observe: Observe): Promise<void> => {
     const { seedDemo } = await import("./ingest/demo/seed-demo.ts");
     await seedDemo(database, { dataDir: config.dataDir, now: new Date(), observe });
@@ -105,12 +110,17 @@ export async function openProduct(
     tenants: async () => tenantDirectory(await app.database()),
     migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
     importData: async (order) => (await operator()).importData(await app.database(), order, observe),
+    proveIsolation: async () => (await oversight()).proveIsolation(await app.database(), app.pipeline),
+    verifyTrails: async (wanted) => (await oversight()).verifyTrails(await app.database(), wanted),
+    exportHeads: async () => (await oversight()).exportHeads(await app.database(), new Date()),
+    pruneTrails: async (before) => (await oversight()).pruneTrails(await app.database(), before, config.user),
     check: async () => (await operator()).checkDatabase(app.database, config),
     serveStdio: async () => {
       const { serveOverStdio } = await import("./mcp/stdio.ts");
       const edge = serveOverStdio(app.mcp);
       edges.push(edge);
       observe({ kind: "server_started", transport: "stdio", startMs: performance.now() });
+      if (isEmbedded) observe({ kind: "one_operator_mode" });
       void app.database().catch((error: unknown) => observe({ kind: "unexpected_error", where: "database", error }));
       return { closed: edge.closed };
     },
@@ -128,6 +138,7 @@ export async function openProduct(
       });
       edges.push(edge);
       observe({ kind: "server_started", transport: "http", address: edge.url, startMs: performance.now() });
+      if (isEmbedded) observe({ kind: "one_operator_mode" });
       return { url: edge.url };
     },
     close: async () => {
@@ -176,6 +187,7 @@ async function openAdapter(config: Config, observe: Observers["observe"]): Promi
   const database = openNative({ url: config.databaseUrl, passwords: config.databasePasswords, observe });
   try {
     await assertSchema(database);
+    await refusePowerfulLogins(database);
   } catch (error) {
     await database.close();
     throw error;

@@ -37,6 +37,7 @@ const settingsSchema = z.object({
   METRICGATE_INGEST_DB_PASSWORD: z.string().optional(),
   METRICGATE_DIRECTORY_DB_PASSWORD: z.string().optional(),
   METRICGATE_MIGRATOR_DB_PASSWORD: z.string().optional(),
+  METRICGATE_AUDITOR_DB_PASSWORD: z.string().optional(),
   METRICGATE_DATA_DIR: z.string().min(1).optional(),
   METRICGATE_CATALOG_DIR: z.string().min(1).optional(),
   METRICGATE_TENANT: z
@@ -52,7 +53,7 @@ const settingsSchema = z.object({
 export interface Config {
   /** Absent: the embedded database. */
   readonly databaseUrl?: string;
-  readonly databasePasswords: Readonly<Partial<Record<"api" | "ingest" | "directory" | "migrator", string>>>;
+  readonly databasePasswords: Readonly<Partial<Record<"api" | "ingest" | "directory" | "migrator" | "auditor", string>>>;
   /** Where the embedded database lives. */
   readonly dataDir: string;
   readonly catalogDir: string;
@@ -107,6 +108,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     ingest: settings.METRICGATE_INGEST_DB_PASSWORD,
     directory: settings.METRICGATE_DIRECTORY_DB_PASSWORD,
     migrator: settings.METRICGATE_MIGRATOR_DB_PASSWORD,
+    auditor: settings.METRICGATE_AUDITOR_DB_PASSWORD,
   };
   const isEmbedded = settings.METRICGATE_DATABASE_URL === undefined;
   const tenant = settings.METRICGATE_TENANT ?? (isEmbedded ? "demo" : undefined);

@@ -1,4 +1,8 @@
+import type { ExportedHead } from "../audit/heads.ts";
+import type { PrunedMonth } from "../audit/prune.ts";
+import type { TenantChain } from "../audit/verify.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import type { Outcome } from "../db/isolation/rule.ts";
 import type { TenantDirectory } from "../db/tenant-directory.ts";
 import type { ImportProgress, ImportReport } from "../ingest/import.ts";
 import type { ImportFormat } from "../ingest/formats.ts";
@@ -39,6 +43,12 @@ export interface Product {
   readonly migrate: () => Promise<readonly string[]>;
   readonly importData: (command: ImportCommand) => Promise<ImportReport>;
   readonly check: () => Promise<readonly { readonly what: string; readonly ok: boolean; readonly found: string; readonly fix?: string }[]>;
+  /** Each rule and trial of the tenant walls, on the live database. */
+  readonly proveIsolation: () => Promise<readonly Outcome[]>;
+  readonly verifyTrails: (options: { readonly tenant?: string; readonly headsFile?: string }) => Promise<readonly TenantChain[]>;
+  readonly exportHeads: () => Promise<readonly ExportedHead[]>;
+  /** Drops what is older than a month, `2026-01`. */
+  readonly pruneTrails: (before: string) => Promise<readonly PrunedMonth[]>;
   readonly serveStdio: () => Promise<Serving>;
   readonly serveHttp: (host: string, port: number) => Promise<Serving>;
   close(): Promise<void>;

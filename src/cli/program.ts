@@ -5,6 +5,7 @@ import { demo } from "./demo.ts";
 import type { Flags, Host } from "./host.ts";
 import { importCommand } from "./import.ts";
 import { doctor, migrateCommand } from "./operate.ts";
+import { auditHeads, auditPrune, auditVerify, proveIsolation } from "./oversight.ts";
 import { query, type QueryOptions } from "./query.ts";
 import { serve } from "./serve.ts";
 import { type NewTenantOptions, tenantCreate, tenantList } from "./tenant.ts";
@@ -37,6 +38,7 @@ export function program(host: Host, version: string): Command {
   root.exitOverride();
   addServing(root, host);
   addData(root, host);
+  addOversight(root, host);
   addCatalog(root, host);
   return root;
 }
@@ -101,6 +103,23 @@ function addData(root: Command, host: Host): void {
     .option("--week-start <day>", "day its weeks start on", "monday")
     .action((slug: string, options: Common & NewTenantOptions) => tenantCreate(host, flagsOf(options), slug, options));
   command(tenant, "list", "list the tenants").action((options: Common) => tenantList(host, flagsOf(options)));
+}
+
+function addOversight(root: Command, host: Host): void {
+  command(root, "prove-isolation", "prove the walls between tenants on the live database; exit status 1 with findings")
+    .addOption(new Option("--format <format>", "how to print").choices(["table", "json"]).default("table"))
+    .action(async (options: Common & { format: "table" | "json" }) => failUnless(await proveIsolation(host, flagsOf(options), options)));
+  const audit = root.command("audit").description("the trail of who asked what: verify, export, prune");
+  command(audit, "verify", "check the chain of every tenant and name its first broken row")
+    .option("--tenant <name>", "one tenant only")
+    .option("--heads <file>", "compare with heads that were exported before; finds a tail cut off together with its head")
+    .action(async (options: Common & { heads?: string }) => failUnless(await auditVerify(host, flagsOf(options), options)));
+  command(audit, "heads", "print each chain's newest hash as JSON lines, to be kept outside the database").action((options: Common) =>
+    auditHeads(host, flagsOf(options)),
+  );
+  command(audit, "prune", "drop whole months; what is left can still be verified")
+    .requiredOption("--before <month>", "the first month to keep, as in 2026-01")
+    .action((options: Common & { before: string }) => auditPrune(host, flagsOf(options), options));
 }
 
 function addCatalog(root: Command, host: Host): void {

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { withinCall } from "../observe/call.ts";
 import type { Result } from "../result/result.ts";
 import { safeCsv } from "../result/csv.ts";
 import { type Flags, type Host, type Product, UsageError } from "./host.ts";
@@ -15,7 +16,9 @@ export async function query(host: Host, file: string, flags: Flags, options: Que
   const product = await host.open(flags, { demo: true });
   try {
     const principal = await product.identify();
-    const result = await wholeResult(product, principal, options.explain ? asDryRun(spec) : spec);
+    const result = await withinCall({ tool: "query", transport: "command" }, () =>
+      wholeResult(product, principal, options.explain ? asDryRun(spec) : spec),
+    );
     host.write(render(result, options));
     if (options.format !== "json") host.warn(notes(result));
   } finally {

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from "pg";
 
 /** The database logins. Each sees only what its work needs (docs/adr, DESIGN.md law 1). */
-export type Login = "api" | "ingest" | "directory" | "migrator";
+export type Login = "api" | "ingest" | "directory" | "migrator" | "auditor";
 
 /** One parameterised statement as the wire takes it. */
 export interface BoundStatement {
@@ -36,8 +36,13 @@ export interface Database {
   read(request: ReadRequest): Promise<Rows>;
   /** As `read`, but yields batches of rows without holding them all. */
   stream(request: ReadRequest, batchRows: number): AsyncIterable<readonly (readonly unknown[])[]>;
+  /**
+   * Runs one transaction under the auditor login, pipelined as `read`; when it resolves, the transaction is committed.
+   * A connection that was lost is tried once more, so that what it writes may be there twice, but never be missed.
+   */
+  append(request: Omit<ReadRequest, "signal">): Promise<Rows>;
   /** Lends one connection of a writing login; released when `work` settles, as broken unless it ended cleanly. */
-  session<T>(login: Exclude<Login, "api">, work: (client: PoolClient) => Promise<T>): Promise<T>;
+  session<T>(login: Exclude<Login, "api" | "auditor">, work: (client: PoolClient) => Promise<T>): Promise<T>;
   /** The pool itself, for libraries that need one. */
   pool(login: Login): Pool;
   close(): Promise<void>;

@@ -6,8 +6,8 @@ import { VALUE_TYPES } from "./value-parsers.ts";
 /** How one pool connects and how large it may grow. */
 export type PoolUse = Login | "stream";
 
-/** Connections per use; api and stream serve questions, the others a few writers. */
-export const POOL_SIZES: Readonly<Record<PoolUse, number>> = { api: 10, stream: 3, ingest: 4, directory: 3, migrator: 2 };
+/** Connections per use; api and stream serve questions, auditor records them, the others a few writers. */
+export const POOL_SIZES: Readonly<Record<PoolUse, number>> = { api: 10, stream: 3, ingest: 4, directory: 3, migrator: 2, auditor: 8 };
 
 /** The login that a use connects as. */
 export function loginOf(use: PoolUse): Login {
@@ -38,7 +38,7 @@ export function loginPools(
       keepAlive: true,
       application_name: `metricgate ${use}`,
       options: "-c TimeZone=UTC -c DateStyle=ISO,YMD",
-      pipeline: use === "api",
+      pipeline: use === "api" || use === "auditor",
       types: VALUE_TYPES,
       ...configFor(use),
     });

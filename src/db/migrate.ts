@@ -27,7 +27,9 @@ export interface SchemaState {
 
 /** 'mgmigrat' as a number: one lock for every runner on the database. */
 const MIGRATION_LOCK = "7883389972209885556";
-const LOGINS: readonly Login[] = ["api", "ingest", "directory", "migrator"];
+const LOGINS: readonly Login[] = ["api", "ingest", "directory", "migrator", "auditor"];
+/** What bootstrap.sql makes; the migrations grant to these. */
+const ROLES = [...LOGINS.map(roleOf), "metricgate_owner", "metricgate_reader", "metricgate_audit_reader"];
 const ATTEMPTS = 5;
 
 interface Applied {
@@ -139,9 +141,12 @@ export async function migrateWith(
 ): Promise<MigrateReport> {
   try {
     const bootstrapped = await bootstrapRoles(client, passwords);
-    const { rows } = await client.query<{ there: boolean }>("select to_regrole('metricgate_owner') is not null as there");
-    if (rows[0]?.there !== true) {
-      refuse("The database has no metricgate roles.", "Run migrate once as a user that may create roles.");
+    const { rows } = await client.query<{ name: string }>("select name from unnest($1::text[]) name where to_regrole(name) is null", [
+      ROLES,
+    ]);
+    if (rows.length > 0) {
+      const names = rows.map((row) => row.name).join(", ");
+      refuse(`The database lacks roles of this release: ${names}.`, "Run migrate once as a user that may create roles.");
     }
     const applied = await inTransaction(client, () => applyPending(client, known));
     return { bootstrapped, applied, schemaVersion: known.length };

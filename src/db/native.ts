@@ -36,7 +36,7 @@ export function urlForLogin(url: string, login: Login, passwords: LoginPasswords
 
 /**
  * The native PostgreSQL adapter. Connects when first used, so it opens at once even while the server is away.
- * Runs under the four logins only, whatever user the URL names.
+ * Runs under the logins only, whatever user the URL names.
  */
 export function openNative(options: NativeOptions): Database {
   const configFor = (use: PoolUse): pg.PoolConfig => ({

@@ -87,8 +87,8 @@ async function pipelined(client: PoolClient, request: ReadRequest): Promise<Rows
   return { columns: result.fields.map((field) => field.name), rows: result.rows };
 }
 
-async function readOnce(pools: Pools, request: ReadRequest, deadlineMs: number): Promise<Rows> {
-  const client = await checkOut(pools.pool("api"), request.signal);
+async function runOnce(pools: Pools, login: Login, request: ReadRequest, deadlineMs: number): Promise<Rows> {
+  const client = await checkOut(pools.pool(login), request.signal);
   const watching = watch(pools, client, deadlineMs, request.signal);
   let clean = false;
   try {
@@ -104,16 +104,16 @@ async function readOnce(pools: Pools, request: ReadRequest, deadlineMs: number):
   }
 }
 
-async function read(pools: Pools, request: ReadRequest): Promise<Rows> {
+async function run(pools: Pools, login: Login, request: ReadRequest): Promise<Rows> {
   const deadlineMs = performance.now() + request.timeoutMs;
   try {
-    return await readOnce(pools, request, deadlineMs);
+    return await runOnce(pools, login, request, deadlineMs);
   } catch (thrown) {
-    // A connection that died under a read: once more on a new one (a restarted server leaves dead ones in the pool).
+    // A connection that died under it: once more on a new one (a restarted server leaves dead ones in the pool).
     if (!isConnectionLost(thrown) || performance.now() >= deadlineMs) throw databaseError(thrown);
   }
   try {
-    return await readOnce(pools, request, deadlineMs);
+    return await runOnce(pools, login, request, deadlineMs);
   } catch (thrown) {
     throw databaseError(thrown);
   }
@@ -183,8 +183,9 @@ function isOfDatabase(thrown: unknown): boolean {
 export function pooledDatabase(pools: Pools): Database {
   return {
     mode: pools.mode,
-    read: (request) => read(pools, request),
+    read: (request) => run(pools, "api", request),
     stream: (request, batchRows) => stream(pools, request, batchRows),
+    append: (request) => run(pools, "auditor", request),
     session: (login, work) => session(pools.pool(login), work),
     pool: (login) => pools.pool(login),
     close: () => pools.close(),

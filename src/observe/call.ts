@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** The protocol call that is running: what its observations belong to. */
+/** The protocol call or command that is running: what its observations belong to. */
 export interface Call {
   readonly tool: string;
-  readonly transport: "stdio" | "http";
+  readonly transport: "stdio" | "http" | "command";
   readonly protocolVersion?: string;
   readonly requestId?: string;
   /** W3C trace context as the client sent it; not yet validated. */

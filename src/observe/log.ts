@@ -78,6 +78,13 @@ function lineOf(observation: Observation): Line {
       });
     case "database_lost":
       return line("error", `database lost (${observation.mode}): ${scrub(observation.reason)}`, {});
+    case "one_operator_mode":
+      return line("warn", "the embedded database is for one operator's machine: its logins are no wall between people", {});
+    case "audit_failed":
+      return line("error", "the audit trail could not be written", {
+        ...tenantField(observation.tenantId),
+        ...errorFields(scrubError(observation.error)),
+      });
     case "import_finished":
       return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
         "organization.id": String(observation.tenantId),

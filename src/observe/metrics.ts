@@ -53,6 +53,7 @@ function recorder(provider: MeterProvider): Observe {
   const problems = meter.createCounter("metricgate.spec.problems", { description: "Problems found in specs, by code." });
   const refused = meter.createCounter("metricgate.requests.refused", { description: "Requests turned away before any tool saw them." });
   const unexpected = meter.createCounter("metricgate.errors.unexpected", { description: "Errors nobody planned for." });
+  const unaudited = meter.createCounter("metricgate.audit.failures", { description: "Calls that could not be recorded." });
   const metrics = meter.createGauge("metricgate.catalog.metrics", { description: "Metrics in the catalog." });
   const dimensions = meter.createGauge("metricgate.catalog.dimensions", { description: "Dimensions in the catalog." });
 
@@ -83,6 +84,8 @@ function recorder(provider: MeterProvider): Observe {
         return refused.add(1, { reason: observation.reason });
       case "unexpected_error":
         return unexpected.add(1);
+      case "audit_failed":
+        return unaudited.add(1);
       case "catalog_loaded":
         metrics.record(observation.metrics);
         dimensions.record(observation.dimensions);

@@ -33,6 +33,10 @@ export type Observation =
       readonly outcome: "ok" | ErrorCode;
       readonly sqlState?: string;
     }
+  /** An answer was withheld, or a failure went unrecorded, because the audit trail could not be written. */
+  | { readonly kind: "audit_failed"; readonly tenantId: number; readonly error: unknown }
+  /** A server runs on the embedded database, whose logins are no wall between people: everybody on this machine is the operator. */
+  | { readonly kind: "one_operator_mode" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {
       readonly kind: "import_finished";

@@ -158,11 +158,13 @@ describe.skipIf(url === undefined)("migrating a native server", () => {
     await migrateNative(one);
     const { rows } = await asSuperuser(one, (client) =>
       client.query(`select rolname, rolcanlogin, rolinherit from pg_roles
-        where rolname ~ '^metricgate_(owner|migrator|ingest|api|reader|directory)$'
+        where rolname ~ '^metricgate_(owner|migrator|ingest|api|reader|directory|auditor|audit_reader)$'
           and not (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication) order by 1`),
     );
     expect(rows).toEqual([
       { rolname: "metricgate_api", rolcanlogin: true, rolinherit: false },
+      { rolname: "metricgate_audit_reader", rolcanlogin: false, rolinherit: true },
+      { rolname: "metricgate_auditor", rolcanlogin: true, rolinherit: false },
       { rolname: "metricgate_directory", rolcanlogin: true, rolinherit: false },
       { rolname: "metricgate_ingest", rolcanlogin: true, rolinherit: false },
       { rolname: "metricgate_migrator", rolcanlogin: true, rolinherit: true },
@@ -175,12 +177,13 @@ describe.skipIf(url === undefined)("migrating a native server", () => {
       ),
     );
     expect(members.rows).toEqual([
+      { role: "metricgate_audit_reader", member: "metricgate_migrator" },
       { role: "metricgate_owner", member: "metricgate_migrator" },
       { role: "metricgate_reader", member: "metricgate_api" },
     ]);
     const owned = await asSuperuser(one, (client) =>
       client.query(
-        "select count(*)::int as n from pg_class where relowner::regrole::text in ('metricgate_api', 'metricgate_ingest', 'metricgate_directory', 'metricgate_reader')",
+        "select count(*)::int as n from pg_class where relowner::regrole::text in ('metricgate_api', 'metricgate_ingest', 'metricgate_directory', 'metricgate_reader', 'metricgate_auditor', 'metricgate_audit_reader')",
       ),
     );
     expect(owned.rows).toEqual([{ n: 0 }]);

@@ -39,6 +39,8 @@ const EVERY: readonly Observation[] = [
   { kind: "import_finished", tenantId: 7, instanceId: "i", issues: 1, refused: 0, durationMs: 3 },
   { kind: "request_refused", reason: "host", status: 403 },
   { kind: "unexpected_error", where: "x", error: new Error("boom") },
+  { kind: "audit_failed", tenantId: 7, error: new Error("permission denied at /srv/app/secret/key.pem") },
+  { kind: "one_operator_mode" },
 ];
 
 test("every kind of observation is one ECS line", () => {
@@ -53,6 +55,8 @@ test("every kind of observation is one ECS line", () => {
   expect(lines[6]).toMatchObject({ "organization.id": "7", "event.outcome": "success", "event.duration": 1_500_000 });
   expect(lines[7]).toMatchObject({ "log.level": "error", "error.code": "INTERNAL" });
   expect(lines[7]).not.toHaveProperty("organization.id");
+  expect(lines[15]).toMatchObject({ "log.level": "error", "organization.id": "7", "error.message": "permission denied at [path]" });
+  expect(lines[16]).toMatchObject({ "log.level": "warn" });
   expect(lines[10]).toMatchObject({ "db.response.status_code": "57014", "log.level": "warn" });
 });
 
@@ -84,7 +88,12 @@ test("a line is a line, whatever is in it", () => {
 });
 
 test("lines below the level are not written, and a call's lines name it", () => {
-  expect(logged(EVERY, "error").map((line) => line["event.action"])).toEqual(["database_lost", "tool_called", "unexpected_error"]);
+  expect(logged(EVERY, "error").map((line) => line["event.action"])).toEqual([
+    "database_lost",
+    "tool_called",
+    "unexpected_error",
+    "audit_failed",
+  ]);
   expect(logged(EVERY, "silent")).toEqual([]);
   const lines: string[] = [];
   const sink = logSink({ level: "trace", version: "1", destination: { write: (line) => void lines.push(line) } });

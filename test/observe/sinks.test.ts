@@ -80,6 +80,7 @@ test("counters are told in the Prometheus format, without tenants", async () => 
     { kind: "catalog_loaded", version: "1.0.0", metrics: 39, dimensions: 29 },
     { kind: "request_refused", reason: "origin", status: 403 },
     { kind: "unexpected_error", where: "x", error: new Error("boom") },
+    { kind: "audit_failed", tenantId: 7, error: new Error("away") },
     { kind: "server_stopped", transport: "http" },
   ];
   for (const observation of observations) sink.observe(observation);
@@ -90,6 +91,7 @@ test("counters are told in the Prometheus format, without tenants", async () => 
   expect(text).toMatch(/db_client_operation_duration_count\{[^}]*\} 1/);
   expect(text).toMatch(/db_client_operation_duration_bucket\{[^}]*le="0.005"[^}]*\} 1/);
   expect(text).toMatch(/metricgate_requests_refused_total\{[^}]*reason="origin"[^}]*\} 1/);
+  expect(text).toMatch(/metricgate_audit_failures_total\{?[^\n]* 1/);
   expect(text).not.toMatch(/tenant/i);
   await sink.close();
 });

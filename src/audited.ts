@@ -1,0 +1,119 @@
+import type { Audit, AuditEntry } from "./audit/audit.ts";
+import { hashOfJson } from "./audit/canonical-json.ts";
+import { scrubbed } from "./audit/scrubbed.ts";
+import { AppError, type ErrorCode, toAppError } from "./errors.ts";
+import { type Call, currentCall } from "./observe/call.ts";
+import type { Observe } from "./observe/observation.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Result } from "./result/result.ts";
+import type { Principal } from "./tenant.ts";
+
+/** Told as they are when the trail is away too: they carry no data, and say better what is wrong. */
+const OF_THE_DATABASE: readonly ErrorCode[] = ["UNAVAILABLE", "BUSY", "TIMEOUT"];
+
+/** What an entry says of an answer. */
+type Told = Pick<AuditEntry, "spec" | "specHash" | "metricVersions" | "resultId" | "rowCount">;
+
+interface Asked {
+  readonly operation: AuditEntry["operation"];
+  readonly principal: Principal;
+  /** As the caller wrote it; of a refused call only its hash is kept. */
+  readonly input: unknown;
+}
+
+/**
+ * The same pipeline, every call of which is recorded before its answer is handed on. What cannot be recorded is not
+ * answered: AUDIT_UNAVAILABLE, and nothing of the data. Calls refused as RATE_LIMITED are not recorded, so that they
+ * stay cheap.
+ */
+export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pipeline {
+  const record = (entry: AuditEntry): Promise<void> =>
+    audit.append(entry).catch((thrown: unknown) => {
+      const error = toAppError(thrown);
+      observe({ kind: "audit_failed", tenantId: entry.tenantId, error: error.details.cause ?? error });
+      throw error.code === "AUDIT_UNAVAILABLE" ? error : new AppError("AUDIT_UNAVAILABLE", error.message, { cause: error });
+    });
+  const call = recorder(record);
+  // Each method by name: one that the pipeline gains is no Pipeline here until it is recorded too.
+  return {
+    catalog: pipeline.catalog,
+    catalogFor: pipeline.catalogFor,
+    run: (principal, input, options) =>
+      call({ operation: "run", principal, input }, () => pipeline.run(principal, input, options), ofResult),
+    page: (principal, request) => call({ operation: "page", principal, input: request }, () => pipeline.page(principal, request), ofResult),
+    values: (principal, request, options) =>
+      call(
+        { operation: "values", principal, input: request },
+        () => pipeline.values(principal, request, options),
+        ({ values }) => ({
+          spec: scrubbed({ dimension: request.dimension, search: request.search ?? null, limit: request.limit ?? null }),
+          specHash: hashOfJson(request),
+          metricVersions: {},
+          resultId: null,
+          rowCount: values.length,
+        }),
+      ),
+  };
+}
+
+function ofResult({ data, meta }: Result): Told {
+  return {
+    spec: scrubbed(meta.spec),
+    specHash: hashOfJson(meta.spec),
+    metricVersions: Object.fromEntries(meta.metrics_used.map(({ name, version }) => [name, version])),
+    resultId: meta.result_id === "" ? null : meta.result_id,
+    rowCount: data.rows.length,
+  };
+}
+
+/** Runs one call and records how it ended before anybody hears of it. */
+function recorder(record: (entry: AuditEntry) => Promise<void>) {
+  return async <T>(asked: Asked, work: () => Promise<T>, tell: (answer: T) => Told): Promise<T> => {
+    const startMs = performance.now();
+    let answer: T;
+    try {
+      answer = await work();
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (error.code === "RATE_LIMITED") throw error;
+      await record(failed(asked, error, performance.now() - startMs)).catch((refusal: unknown) => {
+        throw OF_THE_DATABASE.includes(error.code) ? error : refusal;
+      });
+      throw error;
+    }
+    await record({ ...about(asked, performance.now() - startMs), ...tell(answer), problems: [], outcome: "ok" });
+    return answer;
+  };
+}
+
+/** Of a call that failed nothing is kept that its caller wrote: it may be anything. */
+function failed(asked: Asked, { code, details }: AppError, durationMs: number): AuditEntry {
+  return {
+    ...about(asked, durationMs),
+    spec: null,
+    specHash: hashOfJson(asked.input),
+    metricVersions: {},
+    resultId: null,
+    rowCount: null,
+    problems: (details.problems ?? []).map((problem) => problem.code),
+    outcome: code,
+  };
+}
+
+function about({ operation, principal }: Asked, durationMs: number) {
+  const call = currentCall();
+  return {
+    tenantId: principal.tenant.id,
+    principal: principal.user,
+    operation,
+    tool: call?.tool ?? null,
+    transport: call?.transport ?? null,
+    durationMs: Math.round(durationMs * 10) / 10,
+    traceId: traceIdOf(call),
+  };
+}
+
+/** Checked: the header is the client's own text. */
+function traceIdOf(call: Call | undefined): string | null {
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(call?.traceparent ?? "")?.[1] ?? null;
+}

@@ -1,0 +1,125 @@
+/*
+ * What the migrations and bootstrap.sql make, said once more for the rules to compare with: a new table, role, function
+ * or grant that is not named here is a finding until it is.
+ */
+
+/** A tenant's own rows, as PostgreSQL prints the wall's expression back. */
+export const TENANT_EXPRESSION = "(tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))";
+
+/** The body of ctx.tenant_id(), which all walls stand on. */
+export const TENANT_FUNCTION = " select nullif(current_setting('app.tenant_id', true), '')::int ";
+
+/** Tables without a tenant wall, each with who may see it and why. */
+export const WITHOUT_WALL: readonly { readonly table: string; readonly roles: readonly string[]; readonly why: string }[] = [
+  { table: "directory.tenant", roles: ["metricgate_directory"], why: "is read before a tenant is known" },
+  { table: "ops.migration", roles: ["metricgate_owner", "metricgate_directory"], why: "says which migrations ran; no tenant's data" },
+];
+
+/** Roles that serve callers or write for them: they own nothing and become nobody else. */
+export const SERVING_ROLES = [
+  "metricgate_api",
+  "metricgate_reader",
+  "metricgate_ingest",
+  "metricgate_directory",
+  "metricgate_auditor",
+  "metricgate_audit_reader",
+] as const;
+
+/** Of our roles, those that may log in. */
+export const LOGIN_ROLES = [
+  "metricgate_migrator",
+  "metricgate_api",
+  "metricgate_ingest",
+  "metricgate_directory",
+  "metricgate_auditor",
+] as const;
+
+/** Who may become whom; anything else among our roles is a finding. */
+export const MEMBERSHIPS: readonly (readonly [member: string, role: string])[] = [
+  ["metricgate_migrator", "metricgate_owner"],
+  ["metricgate_api", "metricgate_reader"],
+  ["metricgate_migrator", "metricgate_audit_reader"],
+];
+
+/** Rights on tables, by pattern of `schema.table` (`like`). What is not here is granted to nobody. */
+export const TABLE_GRANTS: readonly (readonly [tables: string, role: string, privileges: readonly string[]])[] = [
+  ["warehouse.%", "metricgate_reader", ["SELECT"]],
+  ["warehouse.%", "metricgate_ingest", ["SELECT", "INSERT", "UPDATE", "DELETE"]],
+  ["directory.tenant", "metricgate_directory", ["SELECT", "INSERT", "UPDATE"]],
+  ["ops.migration", "metricgate_directory", ["SELECT"]],
+  ["audit.%", "metricgate_audit_reader", ["SELECT"]],
+];
+
+/** Permissive policies of walled tables, by pattern of `schema.table`: r select, a insert, * all. */
+export const TENANT_POLICIES: readonly (readonly [tables: string, role: string, command: "r" | "a" | "*"])[] = [
+  ["warehouse.%", "metricgate_reader", "r"],
+  ["warehouse.%", "metricgate_ingest", "*"],
+  ["audit.%", "metricgate_audit_reader", "r"],
+  ["audit.entry", "metricgate_owner", "a"],
+  ["audit.anchor", "metricgate_owner", "a"],
+  ["audit.head", "metricgate_owner", "*"],
+];
+
+export const SCHEMA_USAGE: readonly (readonly [schema: string, role: string])[] = [
+  ["ctx", "metricgate_reader"],
+  ["ctx", "metricgate_ingest"],
+  ["ctx", "metricgate_audit_reader"],
+  ["warehouse", "metricgate_reader"],
+  ["warehouse", "metricgate_ingest"],
+  ["directory", "metricgate_directory"],
+  ["ops", "metricgate_directory"],
+  ["audit", "metricgate_auditor"],
+  ["audit", "metricgate_audit_reader"],
+];
+
+/** Functions of ours that somebody besides the owner may execute. */
+export const FUNCTION_GRANTS: readonly (readonly [signature: string, role: string])[] = [
+  ["ctx.tenant_id()", "metricgate_reader"],
+  ["ctx.tenant_id()", "metricgate_ingest"],
+  ["ctx.tenant_id()", "metricgate_audit_reader"],
+  ["warehouse.ensure_event_partitions(timestamp with time zone,timestamp with time zone)", "metricgate_ingest"],
+  ["warehouse.refresh_statistics()", "metricgate_ingest"],
+  ["audit.append(jsonb)", "metricgate_auditor"],
+];
+
+/** Functions that run with their owner's rights. */
+export const DEFINER_FUNCTIONS = [
+  "warehouse.ensure_event_partitions(timestamp with time zone,timestamp with time zone)",
+  "warehouse.refresh_statistics()",
+  "audit.append(jsonb)",
+] as const;
+
+export const EXTENSIONS = ["plpgsql", "vector"] as const;
+
+/**
+ * Built-ins that change the context, write in a read-only transaction, run SQL text or reach other sessions; as patterns
+ * of their name (`like`). bootstrap.sql revokes the same.
+ */
+export const DANGEROUS_BUILT_INS = [
+  "set\\_config",
+  "lo\\_%",
+  "loread",
+  "lowrite",
+  "pg\\_terminate\\_backend",
+  "pg\\_cancel\\_backend",
+  "pg\\_notify",
+  "pg\\_sleep%",
+  "pg\\_logical\\_emit\\_message",
+  "pg\\_export\\_snapshot",
+  "query\\_to\\_xml%",
+  "cursor\\_to\\_xml%",
+  "table\\_to\\_xml%",
+  "schema\\_to\\_xml%",
+  "database\\_to\\_xml%",
+  "ts\\_stat",
+  "ts\\_rewrite",
+  "nextval",
+  "setval",
+  "pg\\_%advisory\\_%",
+  "pg\\_read\\_%file%",
+  "pg\\_ls\\_%",
+  "pg\\_stat\\_file",
+] as const;
+
+/** The one exception: transaction-scoped locks, by which two imports take turns. */
+export const LOCKS_OF_INGEST = "pg\\_%advisory\\_xact\\_lock";
