@@ -18,10 +18,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   execute: ["sql!", "db", "cache", "observe!"],
   result: ["plan", "spec", "catalog!"],
   chart: ["plan", "spec", "catalog!"],
-  db: ["observe!", "config!"],
+  db: ["observe!", "config!", "secrets"],
   cache: ["observe!"],
   ingest: ["db", "observe!"],
-  auth: ["config!"],
+  auth: ["config!", "secrets"],
+  secrets: [],
   observe: [],
   mcp: ["pipeline!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe"],
@@ -29,7 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** The files at the top that put the folders together. */
-const COMPOSITION = ["app", "operator", "pipeline", "main", "start", "config"];
+const COMPOSITION = ["app", "access", "identity", "operator", "pipeline", "main", "start", "config"];
 
 /** Packages that only some folders may name. */
 const PACKAGES: Record<string, readonly string[]> = {
@@ -45,7 +46,13 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@hono/node-server": ["http"],
   commander: ["cli", "start"],
   "libpg-query": ["catalog"],
+  jose: ["auth"],
 };
+
+/** Cryptography of our own making has one home; elsewhere node:crypto only names, numbers and checks files. */
+const CRYPTO_ANYWHERE = ["createHash", "randomUUID", "randomBytes", "randomInt"];
+/** PostgreSQL's password verifier is a format of its own. */
+const CRYPTO_HOMES = ["secrets", "db/scram.ts"];
 
 interface Import {
   readonly from: string;
@@ -96,6 +103,15 @@ describe.each(files)("src/%s", (file) => {
     expect(offences).toEqual([]);
   });
 
+  test("leaves ciphers, keys and MACs to secrets", () => {
+    if (CRYPTO_HOMES.some((home) => file === home || place === home)) return;
+    const { module } = parseSync(file, readFileSync(join(SRC, file), "utf8"));
+    const named = module.staticImports
+      .filter((one) => /^(node:)?crypto$/.test(one.moduleRequest.value))
+      .flatMap((one) => one.entries.map((entry) => entry.importName.name ?? "all of it"));
+    expect(named.filter((name) => !CRYPTO_ANYWHERE.includes(name))).toEqual([]);
+  });
+
   test("names only packages its folder may", () => {
     const offences = imports.filter(({ from, isTypeOnly }) => {
       const owners =
@@ -116,9 +132,10 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (target === place || ROOT_FILES.includes(target)) return true;
   if (ROOT_FILES.includes(place)) return false;
   // app, operator, start and main put everything together; nothing else may reach up to them.
-  if (["app", "operator", "start", "main"].includes(place)) return true;
-  if (place === "pipeline") return !["mcp", "http", "cli", "ingest", "auth", "app", "operator"].includes(target);
-  if (["app", "operator", "start", "main"].includes(target)) return false;
+  if (["app", "access", "identity", "operator", "start", "main"].includes(place)) return true;
+  if (place === "pipeline")
+    return !["mcp", "http", "cli", "ingest", "auth", "secrets", "app", "access", "identity", "operator"].includes(target);
+  if (["app", "access", "identity", "operator", "start", "main"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

@@ -127,7 +127,7 @@ test.each([
   [
     ["serve", "--http", "0.0.0.0:8765"],
     2,
-    "metricgate: this release has no log-in, so it listens on this machine only; 0.0.0.0 would be open to others. Use 127.0.0.1.\n",
+    "metricgate: callers of 0.0.0.0 must show a credential, and there is none that would be taken; make an API key with `metricgate key create`",
   ],
   [["serve", "--http", "nonsense:port"], 2, 'metricgate: --http takes host:port, as in 127.0.0.1:8765; not "nonsense:port"\n'],
   [["doctor", "--log-level", "loud"], 2, "metricgate: METRICGATE_LOG_LEVEL: "],
