@@ -50,6 +50,7 @@ export function issuerKeys({ url, refreshMs = 600_000, cooldownMs = 10_000, nowM
       return await remote(header, token);
     } catch (error) {
       if (isTokensFault(error)) throw error;
+      if (nowMs() - failedAtMs >= RETRY_MS) failedAtMs = nowMs(); // it answered, with what are no keys
       throw new AppError("UNAVAILABLE", "The issuer's keys cannot be had, so the access token cannot be checked.", {
         cause: error,
         retryAfterSeconds: RETRY_MS / 1000,
