@@ -1,6 +1,7 @@
 import { apiKeyVerifier, keyState } from "./auth/api-key.ts";
 import { authentication, type Verify } from "./auth/authenticate.ts";
 import { type FindTenant, identifyLocal } from "./auth/identify.ts";
+import { remembered } from "./auth/remembered.ts";
 import { credentialRule } from "./auth/requirement.ts";
 import { type Config, ConfigInvalid, type OAuthSettings } from "./config.ts";
 import { apiKeys } from "./db/api-keys.ts";
@@ -13,6 +14,9 @@ import type { Observe } from "./observe/observation.ts";
 import { keyFile } from "./secrets/key-file.ts";
 import { type KeyRing, parseKeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
+
+/** A tenant's zone and week may be a minute old. */
+const TENANT_REMEMBERED_MS = 60_000;
 
 /** Who acts, put together from the settings. */
 export interface Identity {
@@ -52,7 +56,7 @@ function ringOfDatabase({ databaseUrl, dataDir }: Config): KeyRing {
 }
 
 export function createIdentity({ config, database, ring, observe }: IdentityParts): Identity {
-  const findTenant: FindTenant = async (slug) => tenantDirectory(await database()).find(slug);
+  const findTenant = remembered(async (slug) => tenantDirectory(await database()).find(slug), TENANT_REMEMBERED_MS);
   const verifyKey = apiKeyVerifier({
     store: {
       find: async (keyId) => apiKeys(await database()).find(keyId),

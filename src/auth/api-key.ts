@@ -5,6 +5,7 @@ import { must } from "../must.ts";
 import type { Principal } from "../tenant.ts";
 import { allowListOf } from "./allow-list.ts";
 import { principalOf, type TenantRecord } from "./identify.ts";
+import { keepNewest, remembered } from "./remembered.ts";
 import { scopesAmong } from "./scopes.ts";
 
 /** How a key begins, so that a leaked one is found by those who search for such. */
@@ -65,41 +66,25 @@ export interface ApiKeyOptions {
 
 /** A stored key is read again after this: a revoked one opens nothing 5 seconds later. */
 const REMEMBERED_MS = 3000;
-const MAX_REMEMBERED = 1000;
 const NOTED_EVERY_MS = 60_000;
-
-interface Remembered {
-  readonly readAtMs: number;
-  readonly found: NonNullable<Awaited<ReturnType<KeyStore["find"]>>>;
-}
 
 /**
  * Proves API keys. What was stored of a key is remembered for 3 s; the key itself is proven anew at every call. Throws
  * UNAUTHENTICATED, the same for every key that does not open, and what `ring` and the store throw.
  */
 export function apiKeyVerifier({ store, ring, onUnnoted, nowMs = Date.now }: ApiKeyOptions): (key: string) => Promise<Principal> {
-  const remembered = new Map<string, Remembered>();
+  const stored = remembered(store.find, REMEMBERED_MS, nowMs);
   const notedAtMs = new Map<string, number>();
-
-  const storedKey = async (keyId: string): Promise<Remembered["found"] | undefined> => {
-    const known = remembered.get(keyId);
-    if (known !== undefined && nowMs() - known.readAtMs < REMEMBERED_MS) return known.found;
-    const readAtMs = nowMs();
-    const found = await store.find(keyId);
-    remembered.delete(keyId);
-    if (found !== undefined) remember(remembered, keyId, { readAtMs, found });
-    return found;
-  };
   const note = (keyId: string, { lastUsedAt }: StoredKey): void => {
     const last = Math.max(notedAtMs.get(keyId) ?? 0, lastUsedAt === null ? 0 : Date.parse(lastUsedAt));
     if (nowMs() - last < NOTED_EVERY_MS) return;
-    remember(notedAtMs, keyId, nowMs());
+    keepNewest(notedAtMs, keyId, nowMs());
     store.touch(keyId).catch(onUnnoted);
   };
 
   return async (text) => {
     const keyId = KEY.exec(text)?.groups?.["keyId"];
-    const found = keyId === undefined ? undefined : await storedKey(keyId);
+    const found = keyId === undefined ? undefined : await stored(keyId);
     if (keyId === undefined || found === undefined) throw refused();
     const { key, tenant } = found;
     const hash = keyedHash(ring(), key.hashKid, text);
@@ -107,14 +92,6 @@ export function apiKeyVerifier({ store, ring, onUnnoted, nowMs = Date.now }: Api
     note(keyId, key);
     return principalOf(tenant, { user: key.user, scopes: scopesAmong(key.scopes), allowed: allowListOf(key) });
   };
-}
-
-/** The oldest entry makes room. */
-function remember<V>(map: Map<string, V>, keyId: string, value: V): void {
-  map.delete(keyId);
-  map.set(keyId, value);
-  const [oldest] = map.keys();
-  if (map.size > MAX_REMEMBERED && oldest !== undefined) map.delete(oldest);
 }
 
 function refused(): AppError {
