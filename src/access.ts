@@ -6,7 +6,7 @@ import { apiKeys } from "./db/api-keys.ts";
 import type { Database } from "./db/database.ts";
 import { instanceCredentials } from "./db/instance-credentials.ts";
 import { type DirectoryRow, tenantDirectory } from "./db/tenant-directory.ts";
-import { AppError } from "./errors.ts";
+import { AppError, toAppError } from "./errors.ts";
 import { readFernet } from "./secrets/fernet.ts";
 import type { KeyRing } from "./secrets/key-ring.ts";
 
@@ -90,4 +90,45 @@ function placeIn({ instance, name }: CredentialPlace): { readonly instanceId: st
 function fromFernet(token: string, key: string | undefined): string {
   if (key === undefined) throw new ConfigInvalid("METRICGATE_FERNET_KEY: is needed to read a Fernet token");
   return readFernet(key, token);
+}
+
+/** One thing that was looked at, and how to mend it when it is not well. */
+interface Check {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly found: string;
+  readonly fix?: string;
+}
+
+/** Looks at who is let in, and at the keys that it rests on. */
+export async function checkAccess(database: Database, ring: () => KeyRing, config: Config): Promise<readonly Check[]> {
+  const keys = await apiKeys(database).list();
+  const kids = new Set<string>();
+  for (const { id } of await tenantDirectory(database).list()) {
+    for (const { kid } of await instanceCredentials(database, ring).list(id)) kids.add(kid);
+  }
+  for (const { key } of keys) if (keyState(key, [key.hashKid], Date.now()) === "active") kids.add(key.hashKid);
+  return [checkRing([...kids], ring), ...(config.oauth === undefined ? [] : [await checkIssuer(config.oauth.jwksUrl)])];
+}
+
+/** A ring that nothing rests on need not be there. */
+function checkRing(kids: readonly string[], ring: () => KeyRing): Check {
+  const what = "secret keys";
+  if (kids.length === 0) return { what, ok: true, found: "nothing rests on them yet" };
+  try {
+    const { kids: known } = ring();
+    const missing = kids.filter((kid) => !known.includes(kid));
+    if (missing.length === 0) return { what, ok: true, found: `${known.join(", ")}; all that API keys and credentials rest on` };
+    return { what, ok: false, found: `${missing.join(", ")} missing`, fix: "Add them to METRICGATE_SECRET_KEYS after the primary key." };
+  } catch (error) {
+    const { message, details } = toAppError(error);
+    return { what, ok: false, found: message, ...(details.next === undefined ? {} : { fix: details.next }) };
+  }
+}
+
+async function checkIssuer(jwksUrl: string): Promise<Check> {
+  const what = "issuer's keys";
+  const { canFetchKeys } = await import("./auth/issuer-keys.ts");
+  if (await canFetchKeys(new URL(jwksUrl))) return { what, ok: true, found: `at ${jwksUrl}` };
+  return { what, ok: false, found: `none at ${jwksUrl}`, fix: "Check METRICGATE_OAUTH_ISSUER and METRICGATE_OAUTH_JWKS_URL." };
 }

@@ -105,7 +105,11 @@ export async function openProduct(
     access: async () => (await import("./access.ts")).access(await app.database(), app.keyRing, config),
     migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
     importData: async (order) => (await operator()).importData(await app.database(), order, observe),
-    check: async () => (await operator()).checkDatabase(app.database, config),
+    check: async () => {
+      const checks = await (await operator()).checkDatabase(app.database, config);
+      if (checks.some(({ what, ok }) => what === "database" && !ok)) return checks;
+      return [...checks, ...(await (await import("./access.ts")).checkAccess(await app.database(), app.keyRing, config))];
+    },
     serveStdio: async () => {
       const { serveOverStdio } = await import("./mcp/stdio.ts");
       const edge = serveOverStdio(app.mcp);

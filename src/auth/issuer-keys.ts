@@ -60,6 +60,15 @@ export function issuerKeys({ url, refreshMs = 600_000, cooldownMs = 10_000, nowM
   };
 }
 
+/** Whether keys can be had from this address now. */
+export async function canFetchKeys(url: URL): Promise<boolean> {
+  const remote = createRemoteJWKSet(url, { timeoutDuration: FETCH_TIMEOUT_MS });
+  return remote.reload().then(
+    () => true,
+    () => false,
+  );
+}
+
 /** No key, or no single one, fits what the token's header asks for. */
 function isTokensFault(error: unknown): boolean {
   return (

@@ -17,8 +17,10 @@ export function remembered<V>(
   const entries = new Map<string, Entry<V>>();
   return async (name) => {
     const known = entries.get(name);
-    if (known !== undefined && nowMs() - known.askedAtMs < forMs) return known.answer;
-    const entry: Entry<V> = { askedAtMs: nowMs(), answer: ask(name) };
+    const now = nowMs();
+    // A clock that was set back makes nothing last longer.
+    if (known !== undefined && now >= known.askedAtMs && now - known.askedAtMs < forMs) return known.answer;
+    const entry: Entry<V> = { askedAtMs: now, answer: ask(name) };
     keepNewest(entries, name, entry);
     let isThere = false;
     try {

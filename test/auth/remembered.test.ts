@@ -15,6 +15,9 @@ test("what is there is asked for once within its time, by all who ask at once; w
   expect(await find("a")).toBe("a at 0");
   clock.ms = 1000;
   expect(await find("a")).toBe("a at 1000");
+  clock.ms = 500;
+  expect(await find("a")).toBe("a at 500");
+  expect(asked.splice(3)).toEqual(["a"]);
   expect(asked).toEqual(["a", "b", "a"]);
   for (let time = 0; time < 2; time += 1) {
     expect(await find("absent")).toBeUndefined();

@@ -7,6 +7,7 @@ import type { Product } from "../../src/cli/host.ts";
 import { expiryOf } from "../../src/cli/key.ts";
 import { readConfig } from "../../src/config.ts";
 import { writeFernet } from "../../src/secrets/fernet.ts";
+import { AUDIENCE, testIssuer } from "../support/issuer.ts";
 import { runCli } from "./run-cli.ts";
 
 /*
@@ -148,6 +149,33 @@ describe("instance credential", () => {
     }
   }, 60_000);
 });
+
+test("doctor finds missing keys and an issuer that is away", async () => {
+  await run(["instance", "credential", "set", "demo", "inst1", "checked"], SECRET);
+  const found = async (environment: Record<string, string>): Promise<readonly unknown[]> => {
+    const opened = await open(environment);
+    try {
+      return (await opened.check())
+        .filter(({ what }) => what === "secret keys" || what === "issuer's keys")
+        .map(({ what, ok }) => [what, ok]);
+    } finally {
+      await opened.close();
+    }
+  };
+  expect(await found({})).toEqual([["secret keys", true]]);
+  await using issuer = await testIssuer();
+  const oauth = { METRICGATE_OAUTH_ISSUER: issuer.url, METRICGATE_OAUTH_AUDIENCE: AUDIENCE };
+  const other = { METRICGATE_SECRET_KEYS: `new:${Buffer.alloc(32, 4).toString("base64")}` };
+  expect(await found({ ...oauth, ...other })).toEqual([
+    ["secret keys", false],
+    ["issuer's keys", true],
+  ]);
+  issuer.behaviour = "down";
+  expect(await found(oauth)).toEqual([
+    ["secret keys", true],
+    ["issuer's keys", false],
+  ]);
+}, 60_000);
 
 test("nothing that was printed holds a secret", () => {
   expect(printed.join("\n")).toContain("stored credential");
