@@ -96,7 +96,7 @@ export interface Config {
   /** Who acts where nobody logs in: over stdio, on the command line and on loopback. */
   readonly tenant?: string;
   readonly user: string;
-  /** Proves who acts where nobody logs in, instead of `tenant` and `user`. */
+  /** Proves who acts where nobody logs in, instead of `user`; a `tenant` that is set must be the key's. */
   readonly apiKey?: string;
   /** Whether callers over HTTP must show a credential; absent: wherever it matters. */
   readonly auth?: "none" | "required";
@@ -157,7 +157,8 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     migrator: settings.METRICGATE_MIGRATOR_DB_PASSWORD,
   };
   const isEmbedded = settings.METRICGATE_DATABASE_URL === undefined;
-  const tenant = settings.METRICGATE_TENANT ?? (isEmbedded ? "demo" : undefined);
+  // A key says itself whose it is.
+  const tenant = settings.METRICGATE_TENANT ?? (isEmbedded && settings.METRICGATE_API_KEY === undefined ? "demo" : undefined);
   return {
     ...(settings.METRICGATE_DATABASE_URL === undefined ? {} : { databaseUrl: settings.METRICGATE_DATABASE_URL }),
     databasePasswords: Object.fromEntries(Object.entries(passwords).filter(([, password]) => password !== undefined)),

@@ -20,7 +20,7 @@ const TENANT_REMEMBERED_MS = 60_000;
 
 /** Who acts, put together from the settings. */
 export interface Identity {
-  /** Where nobody logs in: by METRICGATE_API_KEY, else by METRICGATE_TENANT and METRICGATE_USER. */
+  /** Where nobody logs in: by METRICGATE_API_KEY (of METRICGATE_TENANT, where set), else by METRICGATE_TENANT and METRICGATE_USER. */
   readonly local: () => Promise<Principal>;
   /** How callers of an address are identified, and what they are told. Throws ConfigInvalid where nobody could, or anybody. */
   readonly overHttp: (host: string) => Promise<{ readonly identify: Identify; readonly auth: HttpAuth }>;
@@ -107,14 +107,22 @@ function tokenVerifier(rules: OAuthSettings, findTenant: FindTenant): Verify {
 
 /** A key is proven at every call, so that a revoked one ends; a tenant of the settings is looked up once. */
 function localIdentity(config: Config, findTenant: FindTenant, verifyKey: Verify): () => Promise<Principal> {
-  const { apiKey } = config;
-  if (apiKey !== undefined) return () => verifyKey(apiKey);
+  const { apiKey, tenant } = config;
+  if (apiKey !== undefined) return async () => ofTenant(await verifyKey(apiKey), tenant);
   let principal: Promise<Principal> | undefined;
   return () =>
     (principal ??= identifyLocal(config, findTenant).catch((error: unknown) => {
       principal = undefined;
       throw error;
     }));
+}
+
+/** Whoever names one tenant must not be answered about another. */
+function ofTenant(principal: Principal, slug: string | undefined): Principal {
+  if (slug === undefined || principal.tenant.slug === slug) return principal;
+  throw new AppError("UNAUTHENTICATED", `METRICGATE_API_KEY does not belong to the tenant "${slug}".`, {
+    next: "Set the key of that tenant, or leave METRICGATE_TENANT and --tenant out.",
+  });
 }
 
 async function hasUsableKey(database: Database, ring: () => KeyRing): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { OAuthSettings } from "../config.ts";
 import { AppError } from "../errors.ts";
 import type { Principal } from "../tenant.ts";
 import { allowListOfClaims } from "./allow-list.ts";
-import { type FindTenant, principalOf } from "./identify.ts";
+import { type FindTenant, toPrincipal } from "./identify.ts";
 import { scopesOfClaim } from "./scopes.ts";
 
 /** Asymmetric ones only: nothing that a public key could be passed off as the secret of. */
@@ -36,7 +36,7 @@ export function accessTokenVerifier({ rules, keys, findTenant }: AccessTokenOpti
     if (allowed === undefined || !USER.test(user)) throw refused();
     const record = typeof slug === "string" && SLUG.test(slug) ? await findTenant(slug) : undefined;
     if (record === undefined) throw noTenant(rules.tenantClaim);
-    return principalOf(record, { user, scopes: scopesOfClaim(payload["scope"]), allowed });
+    return toPrincipal(record, { user, scopes: scopesOfClaim(payload["scope"]), allowed });
   };
 }
 

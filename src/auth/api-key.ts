@@ -4,7 +4,7 @@ import type { KeyRing } from "../secrets/key-ring.ts";
 import { must } from "../must.ts";
 import type { Principal } from "../tenant.ts";
 import { allowListOf } from "./allow-list.ts";
-import { principalOf, type TenantRecord } from "./identify.ts";
+import { toPrincipal, type TenantRecord } from "./identify.ts";
 import { keepNewest, remembered } from "./remembered.ts";
 import { scopesAmong } from "./scopes.ts";
 
@@ -90,7 +90,7 @@ export function apiKeyVerifier({ store, ring, onUnnoted, nowMs = Date.now }: Api
     const hash = keyedHash(ring(), key.hashKid, text);
     if (hash === undefined || !sameHash(hash, key.hash) || keyState(key, [key.hashKid], nowMs()) !== "active") throw refused();
     note(keyId, key);
-    return principalOf(tenant, { user: key.user, scopes: scopesAmong(key.scopes), allowed: allowListOf(key) });
+    return toPrincipal(tenant, { user: key.user, scopes: scopesAmong(key.scopes), allowed: allowListOf(key) });
   };
 }
 

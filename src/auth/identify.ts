@@ -29,7 +29,7 @@ export interface Grant {
 }
 
 /** The principal of a proven credential; every way in ends here. */
-export function principalOf(record: TenantRecord, { user, scopes, allowed }: Grant): Principal {
+export function toPrincipal(record: TenantRecord, { user, scopes, allowed }: Grant): Principal {
   return Object.freeze({ tenant: toTenant(record), user, scopes, allowed });
 }
 
@@ -52,5 +52,5 @@ export async function identifyLocal(
       next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one.",
     });
   }
-  return principalOf(record, { user, scopes: SCOPES, allowed: {} });
+  return toPrincipal(record, { user, scopes: SCOPES, allowed: {} });
 }

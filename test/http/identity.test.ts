@@ -378,7 +378,12 @@ describe("on this machine without an issuer", () => {
 
   test("the process itself may be proven by a key, which ends when it is revoked", async () => {
     const { key, revoke } = await newKey({ user: "robot", scopes: ["metrics:read"], tenant: "other" });
-    await using http = await served({ ...alone, METRICGATE_API_KEY: key }, "127.0.0.1");
+    await using elsewhere = await served({ ...alone, METRICGATE_API_KEY: key, METRICGATE_TENANT: "acme" }, "127.0.0.1");
+    await expect(elsewhere.local()).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+      message: expect.stringContaining('the tenant "acme"'),
+    });
+    await using http = await served({ ...alone, METRICGATE_API_KEY: key, METRICGATE_TENANT: "" }, "127.0.0.1");
     expect(await http.local()).toMatchObject({ user: "robot", tenant: { slug: "other" }, scopes: ["metrics:read"] });
     await ask(http, CALL);
     expect(http.parts.pipeline.seen.at(-1)?.principal.user).toBe("robot");
