@@ -1,3 +1,5 @@
+import { extractWWWAuthenticateParams as extractOfV2 } from "@modelcontextprotocol/client";
+import { extractWWWAuthenticateParams as extractOfV1 } from "@modelcontextprotocol/sdk/client/auth.js";
 import { InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { access } from "../../src/access.ts";
@@ -186,6 +188,22 @@ describe("where to get a token", () => {
     );
     expect((await ask(http, CALL, bearer(await issuer.token({ claims: { aud: "metricgate-api" } })))).status).toBe(200);
     expect((await ask(http, CALL, bearer(await issuer.token()))).status).toBe(401);
+  });
+});
+
+test.each([
+  ["first", extractOfV1],
+  ["second", extractOfV2],
+])("the %s generation's client library reads from a refusal where and for what to log in", async (_generation, extract) => {
+  await using http = await served();
+  const refused = (headers: Record<string, string>): Promise<Response> =>
+    fetch(http.edge.url, { method: "POST", headers: { ...HEADERS, ...headers }, body: JSON.stringify(CALL) });
+  expect(extract(await refused({}))).toMatchObject({ resourceMetadataUrl: new URL(METADATA_URL), scope: "metrics:read" });
+  const { key } = await newKey({ scopes: ["search:read"] });
+  expect(extract(await refused(bearer(key)))).toMatchObject({
+    resourceMetadataUrl: new URL(METADATA_URL),
+    scope: "metrics:read search:read",
+    error: "insufficient_scope",
   });
 });
 
