@@ -68,6 +68,29 @@ table audit.head owner metricgate_owner row security forced
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   grant select to metricgate_audit_reader
 
+table directory.api_key owner metricgate_owner row security forced
+  tenant_id integer not null
+  key_id text not null
+  name text not null
+  user_name text not null
+  hash bytea not null
+  hash_kid text not null
+  scopes text[] not null
+  metrics text[]
+  projects text[]
+  instances text[]
+  created_at timestamp with time zone not null default now()
+  expires_at timestamp with time zone
+  last_used_at timestamp with time zone, grant update to metricgate_directory
+  revoked_at timestamp with time zone, grant update to metricgate_directory
+  constraint api_key_hash_check CHECK ((length(hash) = 32))
+  constraint api_key_key_id_check CHECK ((key_id ~ '^[0-9a-z]{16}$'::text))
+  constraint api_key_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES directory.tenant(tenant_id)
+  constraint api_key_pkey PRIMARY KEY (tenant_id, key_id)
+  constraint api_key_key_id_key UNIQUE (key_id)
+  policy directory_all permissive for all to metricgate_directory using true with check true
+  grant insert, select to metricgate_directory
+
 table directory.tenant owner metricgate_owner row security forced
   tenant_id integer not null
   slug text not null
@@ -124,6 +147,19 @@ table warehouse.instance owner metricgate_owner row security forced
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   grant delete, insert, select, update to metricgate_ingest
   grant select to metricgate_reader
+
+table warehouse.instance_credential owner metricgate_owner row security forced
+  tenant_id integer not null
+  instance_id text not null
+  name text not null
+  envelope text not null
+  updated_at timestamp with time zone not null default now()
+  constraint instance_credential_envelope_check CHECK ((envelope ~~ 'v2.%'::text))
+  constraint instance_credential_tenant_id_instance_id_fkey FOREIGN KEY (tenant_id, instance_id) REFERENCES warehouse.instance(tenant_id, instance_id) ON DELETE CASCADE
+  constraint instance_credential_pkey PRIMARY KEY (tenant_id, instance_id, name)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
 
 table warehouse.issue owner metricgate_owner row security forced
   tenant_id integer not null
@@ -488,7 +524,9 @@ begin
     partition := format('issue_event_%s', y);
     if to_regclass(format('warehouse.%I', partition)) is null then
       perform pg_advisory_xact_lock(hashtext('metricgate.issue_event'), y);
-      if to_regclass(format('warehouse.%I', partition)) is null then
+      if not exists (
+        select from pg_class where relnamespace = 'warehouse'::regnamespace and relname = partition)
+      then
         execute format(
           'create table warehouse.%I partition of warehouse.issue_event for values from (%L) to (%L)',
           partition, make_timestamptz(y, 1, 1, 0, 0, 0, 'UTC'), make_timestamptz(y + 1, 1, 1, 0, 0, 0, 'UTC'));

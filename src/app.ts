@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { databaseAudit } from "./audit/database-audit.ts";
 import { audited } from "./audited.ts";
-import { identifyLocal } from "./auth/identify.ts";
 import { memoryResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { loadCatalog } from "./catalog/load.ts";
@@ -11,6 +10,7 @@ import { refusePowerfulLogins } from "./db/login-power.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { openNative } from "./db/native.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
+import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
 import type { Product } from "./cli/host.ts";
@@ -18,6 +18,7 @@ import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
+import type { KeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
 
 /** Room for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
@@ -34,6 +35,10 @@ export interface App {
   readonly database: () => Promise<Database>;
   /** Who acts where nobody logs in. */
   readonly identify: () => Promise<Principal>;
+  /** Who acts over HTTP. */
+  readonly identityOverHttp: Identity["overHttp"];
+  /** Opened when first used. */
+  readonly keyRing: () => KeyRing;
   /** What the protocol edge needs. */
   readonly mcp: McpParts;
   close(): Promise<void>;
@@ -62,15 +67,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const unrecorded = createPipeline({ catalog, database: opened.get, results, observe, now });
   const pipeline = audited(unrecorded, databaseAudit(opened.get), observe);
-  let principal: Promise<Principal> | undefined;
-  const identify = (): Promise<Principal> =>
-    (principal ??= opened
-      .get()
-      .then((database) => identifyLocal(config, (slug) => tenantDirectory(database).find(slug)))
-      .catch((error: unknown) => {
-        principal = undefined;
-        throw error;
-      }));
+  const keyRing = openKeyRing(config);
+  const identity = createIdentity({ config, database: opened.get, ring: keyRing, observe });
   const close = async (): Promise<void> => {
     await opened.close();
     await observers.close();
@@ -82,8 +80,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     pipeline,
     observers,
     database: opened.get,
-    identify,
-    mcp: { version, prompts, pipeline, identify, observe },
+    identify: identity.local,
+    identityOverHttp: identity.overHttp,
+    keyRing,
+    mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     close,
   };
 }
@@ -108,13 +108,18 @@ export async function openProduct(
   return {
     ...app,
     tenants: async () => tenantDirectory(await app.database()),
+    access: async () => (await import("./access.ts")).access(await app.database(), app.keyRing, config),
     migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
     importData: async (order) => (await operator()).importData(await app.database(), order, observe),
     proveIsolation: async () => (await oversight()).proveIsolation(await app.database(), app.pipeline),
     verifyTrails: async (wanted) => (await oversight()).verifyTrails(await app.database(), wanted),
     exportHeads: async () => (await oversight()).exportHeads(await app.database(), new Date()),
     pruneTrails: async (before) => (await oversight()).pruneTrails(await app.database(), before, config.user),
-    check: async () => (await operator()).checkDatabase(app.database, config),
+    check: async () => {
+      const checks = await (await operator()).checkDatabase(app.database, config);
+      if (checks.some(({ what, ok }) => what === "database" && !ok)) return checks;
+      return [...checks, ...(await (await import("./access.ts")).checkAccess(await app.database(), app.keyRing, config))];
+    },
     serveStdio: async () => {
       const { serveOverStdio } = await import("./mcp/stdio.ts");
       const edge = serveOverStdio(app.mcp);
@@ -125,6 +130,7 @@ export async function openProduct(
       return { closed: edge.closed };
     },
     serveHttp: async (host, port) => {
+      const { identify, auth } = await app.identityOverHttp(host);
       const { serveOverHttp } = await import("./http/server.ts");
       // Not ready also when the database went away, or moved on to a schema this release cannot serve.
       const ready = async (): Promise<boolean> => (await assertSchema(await app.database()), true);
@@ -132,8 +138,10 @@ export async function openProduct(
         host,
         port,
         allowedOrigins: config.allowedOrigins,
-        mcp: app.mcp,
+        mcp: { ...app.mcp, identify },
+        auth,
         ready,
+        ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
         ...(metricsText === undefined ? {} : { metricsText }),
       });
       edges.push(edge);

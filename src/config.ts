@@ -28,6 +28,20 @@ const list = z.string().transform((value) =>
     .filter((part) => part !== ""),
 );
 
+const slug = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "must be a tenant's short name, as printed by `metricgate tenant list`");
+/** An address that credentials rest on: nobody in between may change what it says. */
+const secureUrl = z
+  .string()
+  .refine(
+    (value) => URL.canParse(value) && isSecure(new URL(value)),
+    "must be a URL that starts with https:// (http:// only for this machine), without a user, a query or a fragment",
+  );
+
+function isSecure({ protocol, hostname, username, search, hash }: URL): boolean {
+  const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  return (protocol === "https:" || (protocol === "http:" && isLocal)) && username === "" && search === "" && hash === "";
+}
+
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 /** Settings by their name in the environment; the file uses the same names. */
@@ -40,14 +54,37 @@ const settingsSchema = z.object({
   METRICGATE_AUDITOR_DB_PASSWORD: z.string().optional(),
   METRICGATE_DATA_DIR: z.string().min(1).optional(),
   METRICGATE_CATALOG_DIR: z.string().min(1).optional(),
-  METRICGATE_TENANT: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "must be a tenant's short name, as printed by `metricgate tenant list`")
-    .optional(),
+  METRICGATE_TENANT: slug.optional(),
   METRICGATE_USER: z.string().min(1).max(200).optional(),
+  METRICGATE_API_KEY: z
+    .string()
+    .regex(/^mgk_\w+_[\w-]+$/, "must be an API key, as printed by `metricgate key create`")
+    .optional(),
+  METRICGATE_AUTH: z.enum(["none", "required"], "must be none or required").optional(),
+  METRICGATE_PUBLIC_URL: secureUrl.optional(),
+  METRICGATE_OAUTH_ISSUER: secureUrl.optional(),
+  METRICGATE_OAUTH_AUDIENCE: z.string().min(1).max(500).optional(),
+  METRICGATE_OAUTH_JWKS_URL: secureUrl.optional(),
+  METRICGATE_OAUTH_TENANT_CLAIM: z.string().min(1).max(200).optional(),
+  METRICGATE_OAUTH_TOKEN_TYPE: z.enum(["at+jwt", "jwt"], "must be at+jwt, or jwt where the issuer names its access tokens so").optional(),
+  METRICGATE_SECRET_KEYS: z.string().optional(),
+  METRICGATE_FERNET_KEY: z.string().optional(),
   METRICGATE_ALLOWED_ORIGINS: list.pipe(z.array(origin)).optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
+
+/** Whose access tokens are taken, and what they must say. */
+export interface OAuthSettings {
+  /** As in the `iss` claim, letter by letter. */
+  readonly issuer: string;
+  /** As in the `aud` claim. */
+  readonly audience: string;
+  readonly jwksUrl: string;
+  /** Claim that holds the tenant's short name. */
+  readonly tenantClaim: string;
+  /** `jwt` also takes tokens whose type is JWT. */
+  readonly tokenType: "at+jwt" | "jwt";
+}
 
 /** Everything that can be set, checked. */
 export interface Config {
@@ -60,6 +97,17 @@ export interface Config {
   /** Who acts where nobody logs in: over stdio, on the command line and on loopback. */
   readonly tenant?: string;
   readonly user: string;
+  /** Proves who acts where nobody logs in, instead of `user`; a `tenant` that is set must be the key's. */
+  readonly apiKey?: string;
+  /** Whether callers over HTTP must show a credential; absent: wherever it matters. */
+  readonly auth?: "none" | "required";
+  /** Where clients reach /mcp, when that is not where the server listens. */
+  readonly publicUrl?: string;
+  readonly oauth?: OAuthSettings;
+  /** The key ring as written, `kid:base64[,…]`; absent: none, or the embedded database's own. */
+  readonly secretKeys?: string;
+  /** For credentials that come as Fernet tokens. */
+  readonly fernetKey?: string;
   readonly allowedOrigins: readonly string[];
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
@@ -111,7 +159,8 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     auditor: settings.METRICGATE_AUDITOR_DB_PASSWORD,
   };
   const isEmbedded = settings.METRICGATE_DATABASE_URL === undefined;
-  const tenant = settings.METRICGATE_TENANT ?? (isEmbedded ? "demo" : undefined);
+  // A key says itself whose it is.
+  const tenant = settings.METRICGATE_TENANT ?? (isEmbedded && settings.METRICGATE_API_KEY === undefined ? "demo" : undefined);
   return {
     ...(settings.METRICGATE_DATABASE_URL === undefined ? {} : { databaseUrl: settings.METRICGATE_DATABASE_URL }),
     databasePasswords: Object.fromEntries(Object.entries(passwords).filter(([, password]) => password !== undefined)),
@@ -119,8 +168,45 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     catalogDir: settings.METRICGATE_CATALOG_DIR ?? join(PACKAGE_ROOT, "catalog"),
     ...(tenant === undefined ? {} : { tenant }),
     user: settings.METRICGATE_USER ?? "local",
+    ...identityOf(settings),
     allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [],
     logLevel: settings.METRICGATE_LOG_LEVEL ?? "warn",
+  };
+}
+
+/** Who is let in, and the keys that it rests on. Throws ConfigInvalid for settings that need one another. */
+function identityOf(
+  settings: z.output<typeof settingsSchema>,
+): Pick<Config, "apiKey" | "auth" | "publicUrl" | "oauth" | "secretKeys" | "fernetKey"> {
+  const oauth = oauthOf(settings);
+  const url = settings.METRICGATE_PUBLIC_URL ?? oauth?.audience;
+  if (oauth !== undefined && !(URL.canParse(url ?? "") && isSecure(new URL(url ?? "")))) {
+    throw new ConfigInvalid("METRICGATE_PUBLIC_URL: is needed where METRICGATE_OAUTH_AUDIENCE is not the server's own https:// URL");
+  }
+  const given = {
+    apiKey: settings.METRICGATE_API_KEY,
+    auth: settings.METRICGATE_AUTH,
+    publicUrl: settings.METRICGATE_PUBLIC_URL ?? (oauth === undefined ? undefined : url),
+    oauth,
+    secretKeys: settings.METRICGATE_SECRET_KEYS,
+    fernetKey: settings.METRICGATE_FERNET_KEY,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function oauthOf(settings: z.output<typeof settingsSchema>): OAuthSettings | undefined {
+  const { METRICGATE_OAUTH_ISSUER: issuer, METRICGATE_OAUTH_AUDIENCE: audience } = settings;
+  if (issuer === undefined || audience === undefined) {
+    const alone = Object.entries(settings).find(([name, value]) => name.startsWith("METRICGATE_OAUTH_") && value !== undefined);
+    if (alone === undefined) return undefined;
+    throw new ConfigInvalid(`${alone[0]}: needs METRICGATE_OAUTH_ISSUER and METRICGATE_OAUTH_AUDIENCE to be set together`);
+  }
+  return {
+    issuer,
+    audience,
+    jwksUrl: settings.METRICGATE_OAUTH_JWKS_URL ?? `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
+    tenantClaim: settings.METRICGATE_OAUTH_TENANT_CLAIM ?? "tenant",
+    tokenType: settings.METRICGATE_OAUTH_TOKEN_TYPE ?? "at+jwt",
   };
 }
 

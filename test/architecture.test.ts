@@ -18,11 +18,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   execute: ["sql!", "db", "cache", "observe!"],
   result: ["plan", "spec", "catalog!"],
   chart: ["plan", "spec", "catalog!"],
-  db: ["observe!", "config!"],
+  db: ["observe!", "config!", "secrets"],
   cache: ["observe!"],
   ingest: ["db", "observe!"],
   audit: ["db", "observe"],
-  auth: ["config!"],
+  auth: ["config!", "secrets"],
+  secrets: [],
   observe: [],
   mcp: ["pipeline!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe"],
@@ -30,7 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** The files at the top that put the folders together. */
-const COMPOSITION = ["app", "operator", "oversight", "pipeline", "audited", "main", "start", "config"];
+const COMPOSITION = ["app", "access", "identity", "operator", "oversight", "pipeline", "audited", "main", "start", "config"];
 
 /** Packages that only some folders may name. */
 const PACKAGES: Record<string, readonly string[]> = {
@@ -46,9 +47,15 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@hono/node-server": ["http"],
   commander: ["cli", "start"],
   "libpg-query": ["catalog"],
+  jose: ["auth"],
 };
 
-const TOP = ["app", "operator", "oversight", "start", "main"];
+const TOP = ["app", "access", "identity", "operator", "oversight", "start", "main"];
+
+/** Cryptography of our own making has one home; elsewhere node:crypto only names, numbers and checks files. */
+const CRYPTO_ANYWHERE = ["createHash", "randomUUID", "randomBytes", "randomInt"];
+/** PostgreSQL's password verifier is a format of its own. */
+const CRYPTO_HOMES = ["secrets", "db/scram.ts"];
 
 interface Import {
   readonly from: string;
@@ -99,6 +106,15 @@ describe.each(files)("src/%s", (file) => {
     expect(offences).toEqual([]);
   });
 
+  test("leaves ciphers, keys and MACs to secrets", () => {
+    if (CRYPTO_HOMES.some((home) => file === home || place === home)) return;
+    const { module } = parseSync(file, readFileSync(join(SRC, file), "utf8"));
+    const named = module.staticImports
+      .filter((one) => /^(node:)?crypto$/.test(one.moduleRequest.value))
+      .flatMap((one) => one.entries.map((entry) => entry.importName.name ?? "all of it"));
+    expect(named.filter((name) => !CRYPTO_ANYWHERE.includes(name))).toEqual([]);
+  });
+
   test("names only packages its folder may", () => {
     const offences = imports.filter(({ from, isTypeOnly }) => {
       const owners =
@@ -121,7 +137,7 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
   if (place === "audited") return ["audit", "observe", "pipeline", "result"].includes(target);
-  if (place === "pipeline") return !["mcp", "http", "cli", "ingest", "auth", "app", "operator"].includes(target);
+  if (place === "pipeline") return !["mcp", "http", "cli", "ingest", "auth", "secrets", ...TOP].includes(target);
   if (TOP.includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));

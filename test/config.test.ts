@@ -67,6 +67,16 @@ test("every setting arrives", () => {
       METRICGATE_CATALOG_DIR: "/catalog",
       METRICGATE_TENANT: "acme",
       METRICGATE_USER: "ada",
+      METRICGATE_API_KEY: "mgk_0123456789abcdef_secret",
+      METRICGATE_AUTH: "required",
+      METRICGATE_PUBLIC_URL: "https://m.example/mcp",
+      METRICGATE_OAUTH_ISSUER: "https://login.example/",
+      METRICGATE_OAUTH_AUDIENCE: "metricgate",
+      METRICGATE_OAUTH_JWKS_URL: "http://127.0.0.1:1/keys",
+      METRICGATE_OAUTH_TENANT_CLAIM: "https://login.example/tenant",
+      METRICGATE_OAUTH_TOKEN_TYPE: "jwt",
+      METRICGATE_SECRET_KEYS: "k1:x",
+      METRICGATE_FERNET_KEY: "f",
       METRICGATE_ALLOWED_ORIGINS: "https://a.example, http://b.example:8080,",
       METRICGATE_LOG_LEVEL: "trace",
     },
@@ -79,6 +89,18 @@ test("every setting arrives", () => {
     catalogDir: "/catalog",
     tenant: "acme",
     user: "ada",
+    apiKey: "mgk_0123456789abcdef_secret",
+    auth: "required",
+    publicUrl: "https://m.example/mcp",
+    oauth: {
+      issuer: "https://login.example/",
+      audience: "metricgate",
+      jwksUrl: "http://127.0.0.1:1/keys",
+      tenantClaim: "https://login.example/tenant",
+      tokenType: "jwt",
+    },
+    secretKeys: "k1:x",
+    fernetKey: "f",
     allowedOrigins: ["https://a.example", "http://b.example:8080"],
     logLevel: "trace",
   });
@@ -93,10 +115,37 @@ test.each([
   ["METRICGATE_ALLOWED_ORIGINS", "https://a.example/path"],
   ["METRICGATE_ALLOWED_ORIGINS", "*"],
   ["METRICGATE_LOG_LEVEL", "loud"],
+  ["METRICGATE_API_KEY", "hunter2"],
+  ["METRICGATE_AUTH", "maybe"],
+  ["METRICGATE_PUBLIC_URL", "http://m.example/mcp"],
+  ["METRICGATE_OAUTH_ISSUER", "http://login.example"],
+  ["METRICGATE_OAUTH_ISSUER", "http://127.0.0.1.evil.example"],
+  ["METRICGATE_OAUTH_ISSUER", "https://login.example?x=hunter2"],
+  ["METRICGATE_OAUTH_ISSUER", "https://root:hunter2@login.example"],
+  ["METRICGATE_OAUTH_ISSUER", "https://login.example"],
+  ["METRICGATE_OAUTH_AUDIENCE", "https://m.example/mcp"],
+  ["METRICGATE_OAUTH_JWKS_URL", "ftp://login.example"],
+  ["METRICGATE_OAUTH_TENANT_CLAIM", "org"],
+  ["METRICGATE_OAUTH_TOKEN_TYPE", "id+jwt"],
 ])("%s=%s is refused in one line that names the setting and repeats no secret", (name, value) => {
   const message = refusal({ [name]: value });
   expect(message.startsWith(`${name}: `)).toBe(true);
   expect(message).not.toContain("hunter2");
+});
+
+test("an issuer's keys and a server's own address follow from the issuer and the audience", () => {
+  const issuer = { METRICGATE_OAUTH_ISSUER: "https://login.example/realm/", METRICGATE_OAUTH_AUDIENCE: "https://m.example/mcp" };
+  expect(readConfig(issuer, directoryWith())).toMatchObject({
+    publicUrl: "https://m.example/mcp",
+    oauth: {
+      issuer: "https://login.example/realm/",
+      jwksUrl: "https://login.example/realm/.well-known/jwks.json",
+      tenantClaim: "tenant",
+      tokenType: "at+jwt",
+    },
+  });
+  expect(refusal({ ...issuer, METRICGATE_OAUTH_AUDIENCE: "metricgate" })).toMatch(/^METRICGATE_PUBLIC_URL: is needed/);
+  expect(refusal({ ...issuer, METRICGATE_OAUTH_AUDIENCE: "http://m.example/mcp" })).toMatch(/^METRICGATE_PUBLIC_URL: is needed/);
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import { type Principal, SCOPES, type Tenant } from "../tenant.ts";
+import { type AllowList, type Principal, type Scope, SCOPES, type Tenant } from "../tenant.ts";
 
 /** A tenant as the directory keeps it. */
 export interface TenantRecord {
@@ -21,6 +21,18 @@ function toTenant({ id, slug, timezone, weekStart }: TenantRecord): Tenant {
   return Object.freeze({ id, slug, timezone, weekStart }) as unknown as Tenant;
 }
 
+/** What a credential grants to whom, once it has been proven. */
+export interface Grant {
+  readonly user: string;
+  readonly scopes: readonly Scope[];
+  readonly allowed: AllowList;
+}
+
+/** The principal of a proven credential; every way in ends here. */
+export function toPrincipal(record: TenantRecord, { user, scopes, allowed }: Grant): Principal {
+  return Object.freeze({ tenant: toTenant(record), user, scopes, allowed });
+}
+
 /**
  * Who acts where nobody logs in: the tenant and user of the process's own settings. For stdio, the command line and loopback.
  * Throws UNAUTHENTICATED when no tenant is set or it does not exist.
@@ -40,5 +52,5 @@ export async function identifyLocal(
       next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one.",
     });
   }
-  return { tenant: toTenant(record), user, scopes: SCOPES, allowed: {} };
+  return toPrincipal(record, { user, scopes: SCOPES, allowed: {} });
 }

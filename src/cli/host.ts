@@ -3,11 +3,12 @@ import type { PrunedMonth } from "../audit/prune.ts";
 import type { TenantChain } from "../audit/verify.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Outcome } from "../db/isolation/rule.ts";
+import type { ListedCredential, RotateReport } from "../db/instance-credentials.ts";
 import type { TenantDirectory } from "../db/tenant-directory.ts";
 import type { ImportProgress, ImportReport } from "../ingest/import.ts";
 import type { ImportFormat } from "../ingest/formats.ts";
 import type { Pipeline } from "../pipeline.ts";
-import type { Principal } from "../tenant.ts";
+import type { AllowList, Principal, Scope } from "../tenant.ts";
 
 /** Settings given on the command line, by their name in the environment. */
 export type Flags = Readonly<Record<string, string | undefined>>;
@@ -32,6 +33,54 @@ export interface ImportCommand {
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
+/** A new API key, as an operator orders it. */
+export interface KeyOrder {
+  /** Short name of the tenant. */
+  readonly tenant: string;
+  readonly name: string;
+  /** Who acts; absent: the key itself. */
+  readonly user?: string;
+  readonly scopes: readonly Scope[];
+  readonly allowed: AllowList;
+  readonly expiresAt?: Date;
+}
+
+/** An API key as it may be shown. Instants are ISO text, null for never. */
+export interface ListedKey {
+  readonly keyId: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly user: string;
+  readonly scopes: readonly string[];
+  readonly allowed: AllowList;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+  /** `unreadable`: hashed with a key that the key ring no longer has. */
+  readonly state: "active" | "revoked" | "expired" | "unreadable";
+}
+
+/** A tracker's credential: whose, and under which name. */
+export interface CredentialPlace {
+  readonly tenant: string;
+  readonly instance: string;
+  readonly name: string;
+}
+
+/** What an operator does with keys and secrets. Unknown tenants, instances, keys and credentials are NOT_FOUND. */
+export interface Access {
+  /** The whole key is told here, once. */
+  createKey(order: KeyOrder): Promise<{ readonly key: string; readonly keyId: string; readonly user: string }>;
+  listKeys(): Promise<readonly ListedKey[]>;
+  revokeKey(keyId: string): Promise<void>;
+  /** With `isFernet` the value is a Fernet token, opened by METRICGATE_FERNET_KEY. */
+  setCredential(place: CredentialPlace, value: string, isFernet: boolean): Promise<void>;
+  listCredentials(tenant: string, instance: string): Promise<readonly ListedCredential[]>;
+  removeCredential(place: CredentialPlace): Promise<void>;
+  /** `olderKeys` counts active API keys that rest on a key other than the primary one. */
+  rotateSecrets(): Promise<RotateReport & { readonly primary: string; readonly olderKeys: number }>;
+}
+
 /** What the commands need of the product, put together by the composition root. */
 export interface Product {
   readonly version: string;
@@ -39,6 +88,7 @@ export interface Product {
   readonly pipeline: Pipeline;
   readonly identify: () => Promise<Principal>;
   readonly tenants: () => Promise<TenantDirectory>;
+  readonly access: () => Promise<Access>;
   /** What was migrated, as `number-name`; for the embedded database always nothing, since it migrates when it opens. */
   readonly migrate: () => Promise<readonly string[]>;
   readonly importData: (command: ImportCommand) => Promise<ImportReport>;

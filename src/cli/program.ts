@@ -1,35 +1,16 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { IMPORT_FORMATS, type ImportFormat } from "../ingest/formats.ts";
+import { addAccess } from "./access-program.ts";
 import { catalogCheck, catalogDiff, catalogDocsCommand } from "./catalog.ts";
+import { command, type Common, failUnless, flagsOf } from "./command.ts";
 import { demo } from "./demo.ts";
-import type { Flags, Host } from "./host.ts";
+import type { Host } from "./host.ts";
 import { importCommand } from "./import.ts";
 import { doctor, migrateCommand } from "./operate.ts";
 import { auditHeads, auditPrune, auditVerify, proveIsolation } from "./oversight.ts";
 import { query, type QueryOptions } from "./query.ts";
 import { serve } from "./serve.ts";
 import { type NewTenantOptions, tenantCreate, tenantList } from "./tenant.ts";
-
-interface Common {
-  readonly tenant?: string;
-  readonly user?: string;
-  readonly databaseUrl?: string;
-  readonly dataDir?: string;
-  readonly catalogDir?: string;
-  readonly logLevel?: string;
-}
-
-/** Options that are settings, under their name in the environment. */
-function flagsOf(options: Common): Flags {
-  return {
-    METRICGATE_TENANT: options.tenant,
-    METRICGATE_USER: options.user,
-    METRICGATE_DATABASE_URL: options.databaseUrl,
-    METRICGATE_DATA_DIR: options.dataDir,
-    METRICGATE_CATALOG_DIR: options.catalogDir,
-    METRICGATE_LOG_LEVEL: options.logLevel,
-  };
-}
 
 /** The command line. `exitCode` of the process tells failure: 1 found something wrong, 2 wrong use. */
 export function program(host: Host, version: string): Command {
@@ -39,19 +20,9 @@ export function program(host: Host, version: string): Command {
   addServing(root, host);
   addData(root, host);
   addOversight(root, host);
+  addAccess(root, host);
   addCatalog(root, host);
   return root;
-}
-
-/** A subcommand with the options that every command takes. */
-function command(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .addOption(new Option("--database-url <url>", "PostgreSQL to use instead of the embedded database (METRICGATE_DATABASE_URL)"))
-    .addOption(new Option("--data-dir <folder>", "where the embedded database lives (METRICGATE_DATA_DIR)"))
-    .addOption(new Option("--catalog-dir <folder>", "catalog to answer from (METRICGATE_CATALOG_DIR)"))
-    .addOption(new Option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent (METRICGATE_LOG_LEVEL)"));
 }
 
 const withTenant = (made: Command): Command => made.option("--tenant <name>", "tenant to act for (METRICGATE_TENANT)");
@@ -144,8 +115,4 @@ function formatOf(text: string): ImportFormat {
   const format = IMPORT_FORMATS.find((known) => known === text);
   if (format === undefined) throw new InvalidArgumentError(`Formats: ${IMPORT_FORMATS.join(", ")}.`);
   return format;
-}
-
-function failUnless(ok: boolean): void {
-  if (!ok) process.exitCode = 1;
 }

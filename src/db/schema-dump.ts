@@ -16,9 +16,10 @@ const SCHEMAS = `
   from pg_namespace n where ${OURS} order by n.nspname`;
 
 const COLUMNS = `(
-  select string_agg(format(e'\\n  %I %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+  select string_agg(format(e'\\n  %I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
     case when a.attnotnull then ' not null' else '' end,
-    coalesce(case a.attgenerated when 's' then ' generated ' else ' default ' end || pg_get_expr(d.adbin, d.adrelid), '')), ''
+    coalesce(case a.attgenerated when 's' then ' generated ' else ' default ' end || pg_get_expr(d.adbin, d.adrelid), ''),
+    (select string_agg(format(', grant %s to %s', lower(g.privilege_type), g.grantee::regrole), '' order by 1) from aclexplode(a.attacl) g)), ''
     order by a.attnum)
   from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)`;

@@ -7,6 +7,8 @@ export interface GuardOptions {
   readonly host: string;
   /** Origins besides localhost whose pages may call, as `https://tools.example.com`; their hosts may be called by too. */
   readonly allowedOrigins: readonly string[];
+  /** Where clients reach the server from outside; its host may be called by. */
+  readonly publicUrl?: string;
   readonly observe: Observe;
 }
 
@@ -16,11 +18,11 @@ const WILDCARDS = new Set(["0.0.0.0", "::", "[::]", ""]);
  * Refuses what a browser page of a stranger could send: a Host that is not ours (DNS rebinding) and an Origin that
  * is not allowed. Programs send no Origin and pass.
  */
-export function hostAndOriginGuard({ host, allowedOrigins, observe }: GuardOptions): MiddlewareHandler {
+export function hostAndOriginGuard({ host, allowedOrigins, publicUrl, observe }: GuardOptions): MiddlewareHandler {
   const hostnames = [
     ...localhostAllowedHostnames(),
     ...(WILDCARDS.has(host) ? [] : [bracketed(host)]),
-    ...allowedOrigins.map((origin) => new URL(origin).hostname),
+    ...[...allowedOrigins, ...(publicUrl === undefined ? [] : [publicUrl])].map((url) => new URL(url).hostname),
   ];
   const originAllowed = originCheck(allowedOrigins);
   return async (context, next) => {
@@ -30,7 +32,7 @@ export function hostAndOriginGuard({ host, allowedOrigins, observe }: GuardOptio
     observe({ kind: "request_refused", reason: hostCheck.ok ? "origin" : "host", status: 403 });
     const message = hostCheck.ok
       ? "This Origin is not allowed; see METRICGATE_ALLOWED_ORIGINS."
-      : "This Host is not allowed; see METRICGATE_ALLOWED_ORIGINS.";
+      : "This Host is not allowed; see METRICGATE_PUBLIC_URL and METRICGATE_ALLOWED_ORIGINS.";
     return context.json({ jsonrpc: "2.0", error: { code: -32_000, message }, id: null }, 403);
   };
 }

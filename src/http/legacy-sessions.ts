@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import type { McpServer, WebStandardStreamableHTTPServerTransportOptions } from "@modelcontextprotocol/server";
 import { authInfoOf } from "../mcp/callers.ts";
@@ -140,6 +141,12 @@ function sessionEnded(): Response {
   return Response.json({ jsonrpc: "2.0", error: { code: -32_001, message: "This session has ended." }, id: null }, { status: 404 });
 }
 
+/** A session is one caller's with one extent of rights: a wider one's streams are not a narrower one's. */
 function samePrincipal(a: Principal, b: Principal): boolean {
-  return a.tenant.id === b.tenant.id && a.user === b.user;
+  return isDeepStrictEqual(extentOf(a), extentOf(b));
+}
+
+function extentOf({ tenant, user, scopes, allowed: { metrics, projects, instances } }: Principal): unknown {
+  const sorted = [scopes, metrics, projects, instances].map((names) => (names === undefined ? null : [...new Set<string>(names)].sort()));
+  return [tenant.id, user, ...sorted];
 }

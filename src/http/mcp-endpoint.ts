@@ -3,14 +3,15 @@ import { AppError, toAppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import { connections } from "../mcp/announce.ts";
 import type { Announce } from "../mcp/announce.ts";
-import { errorText } from "../mcp/answer.ts";
 import { authInfoOf } from "../mcp/callers.ts";
 import type { McpParts } from "../mcp/parts.ts";
+import { scopesLacking } from "../mcp/scopes.ts";
 import type { ServerFactory } from "../mcp/server.ts";
 import type { Principal } from "../tenant.ts";
+import type { HttpAuth } from "./challenge.ts";
 import { legacySessions } from "./legacy-sessions.ts";
 import type { SessionOptions } from "./legacy-sessions.ts";
-import { httpStatusOf } from "./status.ts";
+import { refusals } from "./refusals.ts";
 
 /** The protocol over HTTP: one function from a request to its response, and what is told to those who listen. */
 export interface McpEndpoint extends Announce {
@@ -21,6 +22,7 @@ export interface McpEndpoint extends Announce {
 export interface EndpointOptions {
   readonly maxBodyBytes: number;
   readonly sessions: SessionOptions;
+  readonly auth: HttpAuth;
 }
 
 export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: EndpointOptions): McpEndpoint {
@@ -34,17 +36,21 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
     onerror: () => parts.observe({ kind: "request_refused", reason: "protocol", status: 400 }),
   });
 
+  const refuse = refusals(options.auth, parts);
   const both = (tell: (to: Announce) => void): void => {
     tell(open);
     tell(handler.notify);
   };
   return {
     respond: async (request) => {
+      if (hasCredentialInAddress(request)) return refuse.query();
       const caller = await callerOf(request, parts);
-      if (caller instanceof AppError && !PASSING.has(caller.code)) return refusal(caller, parts);
+      if (caller instanceof AppError && !mayPass(request, caller, options.auth)) return refuse.identity(request, caller);
       const body = request.method === "POST" ? await readBody(request) : { request, parsed: undefined };
       // Nobody can be identified while the database is away: what needs no data is answered, a call says why it cannot be.
       if (caller instanceof AppError) return handler.fetch(body.request, body.parsed === undefined ? {} : { parsedBody: body.parsed });
+      const lacking = scopesLacking(body.parsed, caller);
+      if (lacking.length > 0) return refuse.scope(caller, lacking);
       const inSession = sessions.handle(body.request, body.parsed, caller);
       if (inSession !== null) return inSession;
       if (isInitializeRequest(body.parsed) && (await isLegacyRequest(body.request, body.parsed)))
@@ -67,6 +73,19 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
 /** Failures that leave the question who calls open, rather than answer it. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "TIMEOUT", "BUSY"]);
 
+/** Where clients put credentials that then are in every log between them and us. */
+const CREDENTIAL_NAMES = new Set(["access_token", "token", "id_token", "bearer", "authorization", "api_key", "api-key", "apikey", "key"]);
+
+/** Looks at names only. */
+function hasCredentialInAddress(request: Request): boolean {
+  return [...new URL(request.url).searchParams.keys()].some((name) => CREDENTIAL_NAMES.has(name.toLowerCase()));
+}
+
+/** Where nobody need say who they are, the operator's own client gets its lists also while the database is away. */
+function mayPass(request: Request, { code }: AppError, { required }: HttpAuth): boolean {
+  return !required && request.headers.get("authorization") === null && PASSING.has(code);
+}
+
 async function callerOf(request: Request, parts: McpParts): Promise<Principal | AppError> {
   try {
     return await parts.identify(request);
@@ -88,14 +107,4 @@ async function readBody(request: Request): Promise<Body> {
   } catch {
     return { request: new Request(request.url, { method: "POST", headers: request.headers, body: text }), parsed: undefined };
   }
-}
-
-/** Why the caller may not speak to us, as the protocol says it. */
-function refusal(error: AppError, parts: McpParts): Response {
-  const status = httpStatusOf(error.code);
-  if (error.code === "INTERNAL") parts.observe({ kind: "unexpected_error", where: "identify", error: error.details.cause ?? error });
-  parts.observe({ kind: "request_refused", reason: "identity", status });
-  const headers: Record<string, string> = status === 401 ? { "www-authenticate": "Bearer" } : {};
-  if (error.details.retryAfterSeconds !== undefined) headers["retry-after"] = String(Math.ceil(error.details.retryAfterSeconds));
-  return Response.json({ jsonrpc: "2.0", error: { code: -32_000, message: errorText(error) }, id: null }, { status, headers });
 }

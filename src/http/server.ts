@@ -11,6 +11,7 @@ import { errorEnvelope } from "../mcp/answer.ts";
 import type { McpParts } from "../mcp/parts.ts";
 import { serverFactory } from "../mcp/server.ts";
 import type { Extension } from "../mcp/server.ts";
+import { type HttpAuth, METADATA_PATH, resourceMetadata } from "./challenge.ts";
 import { hostAndOriginGuard, originCheck } from "./guards.ts";
 import type { SessionOptions } from "./legacy-sessions.ts";
 import { mcpEndpoint } from "./mcp-endpoint.ts";
@@ -25,7 +26,11 @@ export interface HttpOptions extends OperatorRoutes {
   readonly port: number;
   /** See GuardOptions. */
   readonly allowedOrigins: readonly string[];
+  /** See GuardOptions. */
+  readonly publicUrl?: string;
   readonly mcp: McpParts;
+  /** Default: no credential is required, and no issuer known. What is shown is checked by `mcp.identify`. */
+  readonly auth?: HttpAuth;
   readonly extend?: Extension;
   readonly sessionStream?: SessionOptions["stream"];
 }
@@ -51,8 +56,9 @@ const SESSIONS = { maxSessions: 1000, idleMs: 30 * 60_000 };
 export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   const { mcp, host, port } = options;
   const sessions = { ...SESSIONS, ...(options.sessionStream === undefined ? {} : { stream: options.sessionStream }) };
-  const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions });
-  const app = routes(options, endpoint);
+  const auth: HttpAuth = options.auth ?? { required: false };
+  const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions, auth });
+  const app = routes({ ...options, auth }, endpoint);
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
@@ -76,13 +82,20 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   };
 }
 
-function routes(options: HttpOptions, endpoint: McpEndpoint): Hono {
-  const { mcp, allowedOrigins } = options;
+function routes(options: HttpOptions & { readonly auth: HttpAuth }, endpoint: McpEndpoint): Hono {
+  const { mcp, allowedOrigins, publicUrl } = options;
   const app = new Hono();
   const originAllowed = originCheck(allowedOrigins);
   // Before the guard: an orchestrator asks by address.
   app.route("/health", healthRoutes(options));
-  app.use(hostAndOriginGuard({ host: options.host, allowedOrigins, observe: mcp.observe }));
+  app.use(
+    hostAndOriginGuard({
+      host: options.host,
+      allowedOrigins,
+      observe: mcp.observe,
+      ...(publicUrl === undefined ? {} : { publicUrl }),
+    }),
+  );
   app.use(
     cors({
       origin: (origin) => (originAllowed(origin) ? origin : null),
@@ -92,6 +105,8 @@ function routes(options: HttpOptions, endpoint: McpEndpoint): Hono {
       maxAge: 600,
     }),
   );
+  // Before anyone is identified: this is where clients learn how to be.
+  for (const path of metadataPaths(options.auth)) app.get(path, (context) => context.json(resourceMetadata(options.auth)));
   app.all(
     "/mcp",
     bodyLimit({
@@ -118,6 +133,13 @@ function routes(options: HttpOptions, endpoint: McpEndpoint): Hono {
     return Response.json(errorEnvelope(error), { status: httpStatusOf(error.code) });
   });
   return app;
+}
+
+/** At the root, for our own path, and for the path that a proxy shows us under. */
+function metadataPaths({ oauth }: HttpAuth): readonly string[] {
+  if (oauth === undefined) return [];
+  const { pathname } = new URL(oauth.resource);
+  return [...new Set([METADATA_PATH, `${METADATA_PATH}/mcp`, `${METADATA_PATH}${pathname === "/" ? "" : pathname}`])];
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -10,6 +10,7 @@ import { failureResult, successResult } from "./answer.ts";
 import { principalOf } from "./callers.ts";
 import type { Tool } from "./define-tool.ts";
 import type { McpParts } from "./parts.ts";
+import { requireScope, scopeOfTool } from "./scopes.ts";
 
 /** What every call passes; a chart comes after them. */
 const STAGES: readonly Stage[] = ["parse", "plan", "compile", "execute", "shape"];
@@ -34,6 +35,7 @@ export function callTool(tool: Tool, input: unknown, context: ServerContext, par
     try {
       const principal = await principalOf(context, parts);
       tenantId = principal.tenant.id;
+      requireScope(principal, scopeOfTool(tool.name));
       const { options, told } = followed(context);
       const answer = await tool.handle(input, { principal, pipeline: parts.pipeline, options });
       await told();

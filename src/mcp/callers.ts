@@ -7,7 +7,7 @@ const PRINCIPAL = "metricgate.principal";
 
 /** Carries an identified caller through the protocol library, which knows callers only by their token. */
 export function authInfoOf(principal: Principal): AuthInfo {
-  return { token: "", clientId: principal.user, scopes: [], extra: { [PRINCIPAL]: principal } };
+  return { token: "", clientId: principal.user, scopes: [...principal.scopes], extra: { [PRINCIPAL]: principal } };
 }
 
 /** The identified caller that the protocol library carried; undefined where nobody could be identified. */

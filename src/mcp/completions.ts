@@ -6,6 +6,7 @@ import { errorText } from "./answer.ts";
 import { asAppError, principalOf } from "./callers.ts";
 import type { McpParts } from "./parts.ts";
 import type { ReadyPrompt } from "./prompts.ts";
+import { requireScope } from "./scopes.ts";
 import { METRIC_TEMPLATE } from "./resources/catalog-resources.ts";
 
 const MAX_COMPLETIONS = 100;
@@ -53,6 +54,7 @@ async function complete(source: Source, typed: string, context: ServerContext, {
   try {
     return await asAppError(parts, "completion/complete", async () => {
       const principal = await principalOf(context, parts);
+      requireScope(principal, "metrics:read");
       const request = { dimension: source, limit: MAX_COMPLETIONS, ...(typed === "" ? {} : { search: typed.slice(0, 200) }) };
       const list = await parts.pipeline.values(principal, request, { signal: context.mcpReq.signal });
       const values = list.values.flatMap(({ value }) => (value === null ? [] : [value]));

@@ -47,7 +47,11 @@ export type Observation =
       readonly durationMs: number;
     }
   /** A request turned away before any tool saw it. */
-  | { readonly kind: "request_refused"; readonly reason: "host" | "origin" | "size" | "identity" | "protocol"; readonly status: number }
+  | {
+      readonly kind: "request_refused";
+      readonly reason: "host" | "origin" | "size" | "identity" | "scope" | "protocol";
+      readonly status: number;
+    }
   | { readonly kind: "unexpected_error"; readonly where: string; readonly error: unknown };
 
 /** Receives every observation; must not throw and must not block. */

@@ -5,6 +5,7 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g, "[email]"],
   [/\b(bearer|basic)\s+[\w.~+/=-]+/gi, "$1 [secret]"],
   [/\b([\w-]*(?:password|passwd|pwd|secret|token|api[-_]?key|authorization|cookie))(["']?\s*[=:]\s*["']?)[^\s"',;&}]+/gi, "$1$2[secret]"],
+  [/\bmgk_[\w-]*/g, "[secret]"],
   [/\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g, "[secret]"],
   [/\b(?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{24,}\b/gi, "[secret]"],
   [/(?<![\w/])(?:\/[\w.@+-]+){2,}/g, "[path]"],

@@ -127,7 +127,7 @@ test.each([
   [
     ["serve", "--http", "0.0.0.0:8765"],
     2,
-    "metricgate: this release has no log-in, so it listens on this machine only; 0.0.0.0 would be open to others. Use 127.0.0.1.\n",
+    "metricgate: callers of 0.0.0.0 must show a credential, and there is none that would be taken; make an API key with `metricgate key create`",
   ],
   [["serve", "--http", "nonsense:port"], 2, 'metricgate: --http takes host:port, as in 127.0.0.1:8765; not "nonsense:port"\n'],
   [["doctor", "--log-level", "loud"], 2, "metricgate: METRICGATE_LOG_LEVEL: "],
@@ -147,6 +147,47 @@ test.each([
   expect(ended).toMatchObject({ status, out: "" });
   expect(ended.err).toContain(message);
   expect(ended.err).not.toMatch(/^ {4}at /m);
+});
+
+test("with a key a server may be open to others, and lets in who has it; what it logs holds none", { timeout: 60_000 }, async () => {
+  const made = await run(["key", "create", "--tenant", "fixed", "--name", "ci"]);
+  expect(made.status).toBe(0);
+  const key = made.out.trim();
+  const child = spawn(process.execPath, [MAIN, "serve", "--http", "0.0.0.0:0", "--log-level", "trace"], {
+    cwd: folder,
+    env: { ...process.env, METRICGATE_DATA_DIR: join(folder, "data"), METRICGATE_TENANT: "fixed" },
+  });
+  let err = "";
+  child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  try {
+    await expect.poll(() => err, { timeout: 30_000 }).toMatch(/serves MCP at \S+\n/);
+    const port = /serves MCP at http:\/\/0\.0\.0\.0:(\d+)/.exec(err)?.[1];
+    const ask = (headers: Record<string, string>): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}/mcp`, {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "list_metrics", arguments: {} } }),
+      });
+    expect((await ask({})).status).toBe(401);
+    expect((await ask({ authorization: `Bearer ${key.slice(0, -1)}` })).status).toBe(401);
+    const answered = await ask({ authorization: `Bearer ${key}` });
+    expect(answered.status).toBe(200);
+    expect(await answered.text()).toContain("lead_time");
+  } finally {
+    child.kill("SIGTERM");
+    await ended;
+  }
+  expect(err).toContain("request refused: identity");
+  expect(err).not.toContain(key.slice(21, 50));
+  await run(["key", "revoke", key]);
+  expect(await run(["query", "-"], { environment: { METRICGATE_API_KEY: key }, input: COUNT })).toMatchObject({
+    status: 1,
+    err: expect.stringContaining("UNAUTHENTICATED: This API key does not open anything here."),
+  });
+  expect((await run(["serve", "--http", "0.0.0.0:0"], { environment: { METRICGATE_AUTH: "none" } })).err).toMatch(
+    /^metricgate: METRICGATE_AUTH: none would open 0\.0\.0\.0 to anyone who can reach it; [^\n]+\n$/,
+  );
 });
 
 test("a wrong settings file is told in one line", { timeout: 60_000 }, async () => {

@@ -153,7 +153,7 @@ test("a caller that cannot be identified is turned away before anything is read"
   await using unknown = await refuse(new AppError("UNAUTHENTICATED", "This key is not known."));
   const response = await fetch(unknown.edge.url, { method: "POST", headers: HEADERS, body: LIST });
   expect(response.status).toBe(401);
-  expect(response.headers.get("www-authenticate")).toBe("Bearer");
+  expect(response.headers.get("www-authenticate")).toBe('Bearer scope="metrics:read"');
   await using limited = await refuse(new AppError("RATE_LIMITED", "Too many calls.", { retryAfterSeconds: 2.2 }));
   const slowed = await fetch(limited.edge.url, { method: "POST", headers: HEADERS, body: LIST });
   expect([slowed.status, slowed.headers.get("retry-after")]).toEqual([429, "3"]);

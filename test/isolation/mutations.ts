@@ -196,6 +196,21 @@ export const MUTATIONS: readonly Mutation[] = [
   // rights
   { name: "insert given to the reader", sql: "grant insert on warehouse.issue to metricgate_reader", caughtBy: "table-grants" },
   { name: "select given to the api login", sql: "grant select on warehouse.issue to metricgate_api", caughtBy: "table-grants" },
+  {
+    name: "sealed credentials opened to the reader",
+    sql: "grant select on warehouse.instance_credential to metricgate_reader",
+    caughtBy: "table-grants",
+  },
+  {
+    name: "a reader's policy on sealed credentials",
+    sql: "create policy reader_select on warehouse.instance_credential for select to metricgate_reader using (tenant_id = (select ctx.tenant_id()))",
+    caughtBy: "policy-known",
+  },
+  {
+    name: "a column of the keys given to ingest",
+    sql: "grant update (hash) on directory.api_key to metricgate_ingest",
+    caughtBy: "column-grants",
+  },
   { name: "select given to everybody", sql: "grant select on warehouse.issue to public", caughtBy: "table-grants" },
   { name: "truncate given to ingest", sql: "grant truncate on warehouse.issue to metricgate_ingest", caughtBy: "table-grants" },
   { name: "references given to ingest", sql: "grant references on warehouse.issue to metricgate_ingest", caughtBy: "table-grants" },

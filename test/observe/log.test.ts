@@ -18,6 +18,7 @@ const CANARIES = [
   "eve@example.com",
   "hunter2",
   "sk-live-4f9a8b7c6d5e4f3a2b1c0d9e",
+  "mgk_0f9a_short",
   "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_DEF",
   "postgres://admin:pw@db.internal:5432/x",
   "/srv/app/secret/key.pem",

@@ -11,7 +11,7 @@ export type Generation = (typeof GENERATIONS)[number];
 
 /** How a client reaches its server: a URL, or the environment of the stdio test server. */
 export type Target =
-  | { readonly url: string }
+  | { readonly url: string; readonly bearer?: string }
   | { readonly stdio: Readonly<Record<string, string>>; readonly entry?: string; readonly args?: readonly string[] };
 
 type CallOptions = {
@@ -52,7 +52,7 @@ export async function connect(generation: Generation, target: Target): Promise<T
 
 async function connectV1(target: Target): Promise<ClientV1> {
   const client = new ClientV1({ name: "test-v1", version: "1.0.0" });
-  const transport = "url" in target ? new HttpV1(new URL(target.url)) : new StdioV1(processOf(target));
+  const transport = "url" in target ? new HttpV1(new URL(target.url), initOf(target)) : new StdioV1(processOf(target));
   await client.connect(transport as never);
   return client;
 }
@@ -60,8 +60,12 @@ async function connectV1(target: Target): Promise<ClientV1> {
 async function connectV2(target: Target, generation: Generation): Promise<ClientV2> {
   const mode = generation === "v2-2026" ? { pin: "2026-07-28" } : "legacy";
   const client = new ClientV2({ name: "test-v2", version: "1.0.0" }, { versionNegotiation: { mode } });
-  await client.connect("url" in target ? new HttpV2(new URL(target.url)) : new StdioV2(processOf(target)));
+  await client.connect("url" in target ? new HttpV2(new URL(target.url), initOf(target)) : new StdioV2(processOf(target)));
   return client;
+}
+
+function initOf({ bearer }: Extract<Target, { url: string }>) {
+  return bearer === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${bearer}` } } };
 }
 
 function processOf({ stdio, entry = STDIO_ENTRY, args = [] }: Extract<Target, { stdio: unknown }>) {

@@ -12,6 +12,11 @@ export const TENANT_FUNCTION = " select nullif(current_setting('app.tenant_id', 
 /** Tables without a tenant wall, each with who may see it and why. */
 export const WITHOUT_WALL: readonly { readonly table: string; readonly roles: readonly string[]; readonly why: string }[] = [
   { table: "directory.tenant", roles: ["metricgate_directory"], why: "is read before a tenant is known" },
+  {
+    table: "directory.api_key",
+    roles: ["metricgate_directory"],
+    why: "says which tenant a key belongs to, so is read before one is known",
+  },
   { table: "ops.migration", roles: ["metricgate_owner", "metricgate_directory"], why: "says which migrations ran; no tenant's data" },
 ];
 
@@ -46,8 +51,18 @@ export const TABLE_GRANTS: readonly (readonly [tables: string, role: string, pri
   ["warehouse.%", "metricgate_reader", ["SELECT"]],
   ["warehouse.%", "metricgate_ingest", ["SELECT", "INSERT", "UPDATE", "DELETE"]],
   ["directory.tenant", "metricgate_directory", ["SELECT", "INSERT", "UPDATE"]],
+  ["directory.api_key", "metricgate_directory", ["SELECT", "INSERT"]],
   ["ops.migration", "metricgate_directory", ["SELECT"]],
   ["audit.%", "metricgate_audit_reader", ["SELECT"]],
+];
+
+/** Tables of the warehouse that no question needs: the reader has neither policy nor right on them. */
+export const CLOSED_TO_READER = ["warehouse.instance_credential"] as const;
+
+/** Rights on single columns; anywhere else they are a finding. */
+export const COLUMN_GRANTS: readonly (readonly [column: string, role: string, privilege: string])[] = [
+  ["directory.api_key.last_used_at", "metricgate_directory", "UPDATE"],
+  ["directory.api_key.revoked_at", "metricgate_directory", "UPDATE"],
 ];
 
 /** Permissive policies of walled tables, by pattern of `schema.table`: r select, a insert, * all. */

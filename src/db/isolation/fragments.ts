@@ -1,3 +1,5 @@
+import { CLOSED_TO_READER } from "./expected.ts";
+
 /** Text for a literal inside a rule's statement: rules have no parameters, so that they can be read as they run. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
@@ -38,5 +40,8 @@ export function functions(): string {
 export function schemas(): string {
   return `(select n.*, n.nspname as name from pg_namespace n where ${OURS} and ${notOfExtension("pg_namespace", "n.oid")})`;
 }
+
+/** Whether an expected right or policy `known` (by pattern of the table's name and by role) is meant for the table `t`. */
+export const IS_MEANT = `t.name like known.name and not (known.role = 'metricgate_reader' and t.name = any (${array([...CLOSED_TO_READER])}))`;
 
 export const ROLE_NAME = "case a.grantee when 0 then 'public' else a.grantee::regrole::text end";

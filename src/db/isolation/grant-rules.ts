@@ -1,5 +1,5 @@
-import { DANGEROUS_BUILT_INS, LOCKS_OF_INGEST, SCHEMA_USAGE, SERVING_ROLES, TABLE_GRANTS } from "./expected.ts";
-import { array, literal, relations, ROLE_NAME, schemas, values } from "./fragments.ts";
+import { COLUMN_GRANTS, DANGEROUS_BUILT_INS, LOCKS_OF_INGEST, SCHEMA_USAGE, SERVING_ROLES, TABLE_GRANTS } from "./expected.ts";
+import { array, IS_MEANT, literal, relations, ROLE_NAME, schemas, values } from "./fragments.ts";
 import type { Rule } from "./rule.ts";
 
 const REVOKE = "revoke … on … from …; migrations/ shows what was granted.";
@@ -15,7 +15,7 @@ export const GRANT_RULES: readonly Rule[] = [
       from ${relations("r,p,v,m,S,f")} t, aclexplode(t.relacl) a
       where a.grantee <> t.relowner and not t.relispartition and (a.is_grantable or not exists (
         select from (${KNOWN_GRANTS}) known (name, role, privilege)
-        where t.relkind in ('r', 'p') and t.name like known.name and a.grantee = to_regrole(known.role)::oid and a.privilege_type = known.privilege))`,
+        where t.relkind in ('r', 'p') and ${IS_MEANT} and a.grantee = to_regrole(known.role)::oid and a.privilege_type = known.privilege))`,
     fix: REVOKE,
   },
   {
@@ -27,9 +27,12 @@ export const GRANT_RULES: readonly Rule[] = [
   },
   {
     id: "column-grants",
-    means: "No right is granted on a single column, where a look at the table's rights would miss it.",
+    means: "No right that was not meant is granted on a single column, where a look at the table's rights would miss it.",
     sql: `select format('%s.%s', t.name, c.attname), format('%s granted to %s', lower(a.privilege_type), ${ROLE_NAME})
-      from ${relations("r,p,v,m,f")} t join pg_attribute c on c.attrelid = t.oid, aclexplode(c.attacl) a where a.grantee <> t.relowner`,
+      from ${relations("r,p,v,m,f")} t join pg_attribute c on c.attrelid = t.oid, aclexplode(c.attacl) a
+      where a.grantee <> t.relowner and (a.is_grantable or not exists (
+        select from (${values(COLUMN_GRANTS)}) known (name, role, privilege)
+        where known.name = format('%s.%s', t.name, c.attname) and a.grantee = to_regrole(known.role)::oid and a.privilege_type = known.privilege))`,
     fix: "revoke … (…) on … from ….",
   },
   {

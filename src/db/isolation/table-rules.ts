@@ -1,5 +1,5 @@
 import { TENANT_EXPRESSION, TENANT_POLICIES, WITHOUT_WALL } from "./expected.ts";
-import { array, literal, relations, values } from "./fragments.ts";
+import { array, IS_MEANT, literal, relations, values } from "./fragments.ts";
 import type { Rule } from "./rule.ts";
 
 const MIGRATE = "Find out who changed it, then undo the change; migrations/ shows how it was made.";
@@ -57,7 +57,7 @@ export const TABLE_RULES: readonly Rule[] = [
           where known.name = t.name and p.polroles = array[to_regrole(known.role)::oid])
         else not t.relispartition and exists (
           select from (${values(TENANT_POLICIES)}) known (name, role, command)
-          where t.name like known.name and p.polroles = array[to_regrole(known.role)::oid] and p.polcmd::text = known.command
+          where ${IS_MEANT} and p.polroles = array[to_regrole(known.role)::oid] and p.polcmd::text = known.command
             and coalesce(pg_get_expr(p.polqual, p.polrelid), ${TENANT}) = ${TENANT}
             and coalesce(pg_get_expr(p.polwithcheck, p.polrelid), ${TENANT}) = ${TENANT}
             and (p.polqual is not null or p.polcmd = 'a') and (p.polwithcheck is not null or p.polcmd = 'r'))
@@ -68,7 +68,7 @@ export const TABLE_RULES: readonly Rule[] = [
     id: "policy-missing",
     means: "Each login that has work on a table has its policy there: without it every answer is empty, and looks right.",
     sql: `select t.name, format('no policy for %s', known.role)
-      from ${WALLED} t join (${values(TENANT_POLICIES)}) known (name, role, command) on t.name like known.name
+      from ${WALLED} t join (${values(TENANT_POLICIES)}) known (name, role, command) on ${IS_MEANT}
       where not t.relispartition and not exists (
         select from pg_policy p
         where p.polrelid = t.oid and p.polpermissive and p.polroles = array[to_regrole(known.role)::oid] and p.polcmd::text = known.command)`,

@@ -6,6 +6,7 @@ import { errorText } from "../answer.ts";
 import { asAppError, principalOf } from "../callers.ts";
 import { safeCsv } from "../../result/csv.ts";
 import type { McpParts } from "../parts.ts";
+import { requireScope } from "../scopes.ts";
 import { resultEnvelope } from "../result-answer.ts";
 
 // Parsed once: servers are made for single requests.
@@ -52,6 +53,7 @@ async function wholeResult(url: URL, id: string | string[] | undefined, context:
   try {
     return await asAppError(parts, "resources/read", async () => {
       const principal = await principalOf(context, parts);
+      requireScope(principal, "metrics:read");
       const request = { result_id: typeof id === "string" ? id : "", limit: ROWS_PER_READ };
       const first = await parts.pipeline.page(principal, request);
       const rows: (readonly Cell[])[] = [...first.data.rows];
