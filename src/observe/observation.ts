@@ -33,6 +33,14 @@ export type Observation =
       readonly outcome: "ok" | ErrorCode;
       readonly sqlState?: string;
     }
+  /** A call's turn at the database came, or did not. */
+  | { readonly kind: "turn_taken"; readonly tenantId: number; readonly waitMs: number; readonly outcome: "ok" | ErrorCode }
+  /** What a statement's weight was found to be. */
+  | { readonly kind: "weighed"; readonly tenantId: number; readonly verdict: "small" | "admitted" | "trial" | "refused" }
+  | { readonly kind: "cache_asked"; readonly tenantId: number; readonly outcome: "hit" | "miss" | "joined" | "off" }
+  | { readonly kind: "warmed_up"; readonly tenantId: number; readonly outcome: "done" | "skipped" }
+  | { readonly kind: "redis_lost"; readonly reason: string }
+  | { readonly kind: "rate_limited"; readonly tenantId: number; readonly scope: "tenant" | "principal" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {
       readonly kind: "import_finished";
@@ -43,7 +51,11 @@ export type Observation =
       readonly durationMs: number;
     }
   /** A request turned away before any tool saw it. */
-  | { readonly kind: "request_refused"; readonly reason: "host" | "origin" | "size" | "identity" | "protocol"; readonly status: number }
+  | {
+      readonly kind: "request_refused";
+      readonly reason: "host" | "origin" | "size" | "depth" | "identity" | "protocol";
+      readonly status: number;
+    }
   | { readonly kind: "unexpected_error"; readonly where: string; readonly error: unknown };
 
 /** Receives every observation; must not throw and must not block. */
