@@ -3,11 +3,13 @@ import { identifyLocal } from "./auth/identify.ts";
 import { memoryResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { loadCatalog } from "./catalog/load.ts";
+import { type Capacity, openCapacity } from "./capacity.ts";
 import { type Config, PACKAGE_ROOT, packageVersion } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { openNative } from "./db/native.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
+import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
 import type { Product } from "./cli/host.ts";
@@ -33,6 +35,7 @@ export interface App {
   readonly identify: () => Promise<Principal>;
   /** What the protocol edge needs. */
   readonly mcp: McpParts;
+  readonly limiter: Capacity["limiter"];
   close(): Promise<void>;
 }
 
@@ -57,7 +60,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
   const opened = onceOpen(() => openDatabase(config, observers, prepare));
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
-  const pipeline = createPipeline({ catalog, database: opened.get, results, observe, now });
+  const capacity = await openCapacity(config, version, observe);
+  const { cache, closed, limiter } = capacity;
+  const unlimited = createPipeline({ catalog, database: opened.get, results, observe, now, cache, closed });
+  const pipeline = limited(unlimited, limiter, observe);
   let principal: Promise<Principal> | undefined;
   const identify = (): Promise<Principal> =>
     (principal ??= opened
@@ -68,6 +74,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
         throw error;
       }));
   const close = async (): Promise<void> => {
+    await capacity.close();
     await opened.close();
     await observers.close();
   };
@@ -80,6 +87,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     database: opened.get,
     identify,
     mcp: { version, prompts, pipeline, identify, observe },
+    limiter,
     close,
   };
 }
@@ -123,6 +131,7 @@ export async function openProduct(
         allowedOrigins: config.allowedOrigins,
         mcp: app.mcp,
         ready,
+        callsLeft: app.limiter.state,
         ...(metricsText === undefined ? {} : { metricsText }),
       });
       edges.push(edge);

@@ -28,6 +28,13 @@ const list = z.string().transform((value) =>
     .filter((part) => part !== ""),
 );
 
+const count = (min: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, "must be a whole number")
+    .transform(Number)
+    .refine((value) => value >= min, `must be at least ${min}`);
+
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 /** Settings by their name in the environment; the file uses the same names. */
@@ -45,6 +52,10 @@ const settingsSchema = z.object({
     .optional(),
   METRICGATE_USER: z.string().min(1).max(200).optional(),
   METRICGATE_ALLOWED_ORIGINS: list.pipe(z.array(origin)).optional(),
+  METRICGATE_REDIS_URL: url(["redis:", "rediss:"]).optional(),
+  METRICGATE_RATE_LIMIT_TENANT: count(1).optional(),
+  METRICGATE_RATE_LIMIT_PRINCIPAL: count(1).optional(),
+  METRICGATE_RATE_LIMIT_BURST: count(0).optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
 
@@ -60,8 +71,14 @@ export interface Config {
   readonly tenant?: string;
   readonly user: string;
   readonly allowedOrigins: readonly string[];
+  /** Absent: nothing is shared between processes. */
+  readonly redisUrl?: string;
+  /** Calls a minute of a tenant and of one caller, and calls beyond in ten minutes. */
+  readonly rateLimits: { readonly tenantPerMinute: number; readonly principalPerMinute: number; readonly burst: number };
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
+
+const RATE_LIMITS = { tenantPerMinute: 600, principalPerMinute: 240, burst: 120 } as const;
 
 /** The folder that holds `catalog`, `migrations` and `prompts`: beside `src` in a checkout, beside `dist` in a package. */
 export const PACKAGE_ROOT = join(import.meta.dirname, "..");
@@ -118,7 +135,17 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     ...(tenant === undefined ? {} : { tenant }),
     user: settings.METRICGATE_USER ?? "local",
     allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [],
+    ...(settings.METRICGATE_REDIS_URL === undefined ? {} : { redisUrl: settings.METRICGATE_REDIS_URL }),
+    rateLimits: rateLimitsOf(settings),
     logLevel: settings.METRICGATE_LOG_LEVEL ?? "warn",
+  };
+}
+
+function rateLimitsOf(settings: z.output<typeof settingsSchema>): Config["rateLimits"] {
+  return {
+    tenantPerMinute: settings.METRICGATE_RATE_LIMIT_TENANT ?? RATE_LIMITS.tenantPerMinute,
+    principalPerMinute: settings.METRICGATE_RATE_LIMIT_PRINCIPAL ?? RATE_LIMITS.principalPerMinute,
+    burst: settings.METRICGATE_RATE_LIMIT_BURST ?? RATE_LIMITS.burst,
   };
 }
 

@@ -44,7 +44,7 @@ export function questionOf({ spec, plan, statement }: Compiled, { catalog, princ
     about: [SPEC_VERSION, catalog.version, catalog.hash, spec, plan, today],
     versionStatement: compileDataVersion(tenant, catalog),
     shapeStatement: () => compileDataShape(tenant, catalog, ADMISSION_LIMITS.countedRows),
-    weightKey: [statement.text, plan.facts.map((fact) => fact.filters), month(plan.time.from), month(plan.time.to)],
+    weightKey: [statement.text, principal.allowed, plan.facts.map((fact) => fact.filters), month(plan.time.from), month(plan.time.to)],
     weigh: (span) => {
       const { closed, groups, buckets } = probeOf(plan, span ?? { firstDay: today, lastDay: today });
       return {

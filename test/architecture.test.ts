@@ -29,7 +29,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** The files at the top that put the folders together. */
-const COMPOSITION = ["app", "operator", "pipeline", "question", "limited", "main", "start", "config"];
+const COMPOSITION = ["app", "operator", "pipeline", "question", "limited", "capacity", "main", "start", "config"];
 
 /** Packages that only some folders may name. */
 const PACKAGES: Record<string, readonly string[]> = {
@@ -118,12 +118,12 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (target === place || ROOT_FILES.includes(target)) return true;
   if (ROOT_FILES.includes(place)) return false;
   // app, operator, start and main put everything together; nothing else may reach up to them.
-  if (["app", "operator", "start", "main"].includes(place)) return true;
+  if (["app", "operator", "capacity", "start", "main"].includes(place)) return true;
   if (place === "pipeline" || place === "question")
     return !["mcp", "http", "cli", "ingest", "auth", "app", "operator", "limited"].includes(target);
   // A decorator of the pipeline's interface.
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if (["app", "operator", "start", "main", "limited", "question"].includes(target)) return false;
+  if (["app", "operator", "start", "main", "limited", "capacity", "question"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

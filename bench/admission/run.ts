@@ -8,17 +8,18 @@ import { loadCatalog } from "../../src/catalog/load.ts";
 import { openNative } from "../../src/db/native.ts";
 import { tenantDirectory } from "../../src/db/tenant-directory.ts";
 import { toAppError } from "../../src/errors.ts";
-import { readEstimate } from "../../src/execute/estimate.ts";
+import { createAdmission } from "../../src/execute/admission.ts";
+import { ADMISSION_LIMITS } from "../../src/execute/limits.ts";
 import { readAsTenant } from "../../src/execute/tenant-transaction.ts";
 import { importInto } from "../../src/ingest/import.ts";
 import { neutralSource } from "../../src/ingest/neutral.ts";
 import { must } from "../../src/must.ts";
 import { buildPlan } from "../../src/plan/build.ts";
+import { questionOf } from "../../src/question.ts";
 import { parseSpec } from "../../src/spec/parse.ts";
 import { compile } from "../../src/sql/compile.ts";
-import { explained } from "../../src/sql/values.ts";
 import { createScratch } from "../../test/support/native-database.ts";
-import { testTenant } from "../../test/support/tenants.ts";
+import { testPrincipal, testTenant } from "../../test/support/tenants.ts";
 
 const [folder = "../shared/data/titanium", copies = "1"] = process.argv.slice(2);
 const LONGEST_MS = 60_000;
@@ -92,28 +93,36 @@ try {
   for (let copy = 1; copy <= Number(copies); copy += 1) {
     issues += (await importInto(database, tenant, { instanceId: `inst${copy}`, source: neutralSource(folder) })).stored.issues;
   }
-  console.log(
-    `${issues} issues\n${"spec".padEnd(44)}${"explain ms".padStart(11)}${"est. cost".padStart(15)}${"est. rows".padStart(12)}${"ms".padStart(9)}`,
-  );
+  const heads = ["explain ms", "est. cost", "work", "verdict", "ms"];
+  console.log(`${issues} issues\n${"spec".padEnd(44)}${heads.map((head) => head.padStart(13)).join("")}`);
   const catalog = await loadCatalog(join(import.meta.dirname, "../../catalog"));
-  for (const [name, spec] of Object.entries(SPECS)) {
-    const parsed = parseSpec({ limit: 1000, ...spec }, { catalog, defaultTimezone: "UTC", maxRows: 1000 });
+  for (const [name, given] of Object.entries(SPECS)) {
+    const parsed = parseSpec({ limit: 1000, ...given }, { catalog, defaultTimezone: "UTC", maxRows: 1000 });
     if ("problems" in parsed) throw new Error(`${name}: ${JSON.stringify(parsed.problems)}`);
-    let line = name.padEnd(44);
-    try {
-      const statement = compile(buildPlan(parsed.spec, { catalog, now: NOW, weekStart: 1 }), tenant, catalog);
-      const explain = () => readAsTenant(database, tenant, explained(statement), { timeoutMs: 10_000 });
-      await explain();
-      const explainMs = performance.now();
-      const { cost, rows } = readEstimate(await explain());
-      line += (performance.now() - explainMs).toFixed(1).padStart(11) + cost.toFixed(0).padStart(15) + String(rows).padStart(12);
-      const startMs = performance.now();
-      await readAsTenant(database, tenant, statement, { timeoutMs: LONGEST_MS });
-      line += (performance.now() - startMs).toFixed(0).padStart(9);
-    } catch (thrown) {
-      line += `   ${toAppError(thrown).code} ${toAppError(thrown).message}`;
-    }
-    console.log(line);
+    const { spec } = parsed;
+    const plan = buildPlan(spec, { catalog, now: NOW, weekStart: 1 });
+    const statement = compile(plan, tenant, catalog);
+    const timed = async <T>(_stage: unknown, work: () => T | Promise<T>): Promise<T> => work();
+    const question = questionOf({ spec, plan, statement }, { catalog, principal: testPrincipal(tenant), now: () => NOW, timed });
+    const weighable = {
+      tenant,
+      dataVersion: "1",
+      about: question.weightKey,
+      shapeStatement: question.shapeStatement,
+      weigh: question.weigh,
+    };
+    const look = (one: typeof statement) => readAsTenant(database, tenant, one, { timeoutMs: ADMISSION_LIMITS.lookMs });
+    const admission = createAdmission(() => undefined);
+    await admission.explain(weighable, look);
+    const explainMs = performance.now();
+    const { estimate, work, verdict } = await admission.explain(weighable, look);
+    const cells = [(performance.now() - explainMs).toFixed(1), estimate.cost.toFixed(0), String(work), verdict.kind];
+    const startMs = performance.now();
+    const took = await readAsTenant(database, tenant, statement, { timeoutMs: LONGEST_MS }).then(
+      () => (performance.now() - startMs).toFixed(0),
+      (thrown: unknown) => toAppError(thrown).code,
+    );
+    console.log(name.padEnd(44) + [...cells, took].map((cell) => cell.padStart(13)).join(""));
   }
 } finally {
   await database.close();

@@ -15,7 +15,7 @@ import {
 } from "./admission.ts";
 import { answerKey } from "./answer-key.ts";
 import { fairGate, type Gate } from "./fair-gate.ts";
-import { ADMISSION_LIMITS, CACHE_LIMITS, GATE_LIMITS, type GateLimits, INTERACTIVE_LIMITS } from "./limits.ts";
+import { ADMISSION_LIMITS, CACHE_LIMITS, GATE_LIMITS, type GateLimits, INTERACTIVE_LIMITS, VERSION_LIMITS } from "./limits.ts";
 import { singleFlight } from "./single-flight.ts";
 import { readAsTenant } from "./tenant-transaction.ts";
 
@@ -100,6 +100,7 @@ class BoundedExecution implements Execution {
   readonly #admission: Admission;
   readonly #flights = singleFlight<Answered<unknown>>();
   readonly #gates = new Map<Database["mode"], Gate>();
+  readonly #versionGate = fairGate(VERSION_LIMITS);
 
   constructor(parts: ExecutionParts) {
     this.#parts = parts;
@@ -187,10 +188,10 @@ class BoundedExecution implements Execution {
     return (statement) => this.#run(statement, reading, ADMISSION_LIMITS.lookMs);
   }
 
-  /** The data's version, past the queue, which is longer than reading it takes; but the embedded database has one session for all. */
+  /** The data's version, past the queue of statements; but the embedded database has one session for all. */
   async #versionOf({ versionStatement }: Question<unknown>, reading: Reading): Promise<Version | null> {
-    const look = (): Promise<Rows> => this.#looking(reading)(versionStatement);
-    const { rows } = await (reading.database.mode === "embedded" ? this.#inTurn(reading, look) : look());
+    const gate = reading.database.mode === "embedded" ? this.#gateOf(reading.database) : this.#versionGate;
+    const { rows } = await gate.run(reading.tenant.id, () => this.#looking(reading)(versionStatement), reading.signal);
     const [number, importedAt] = rows[0] ?? [];
     if (typeof number !== "string" || typeof importedAt !== "string") return null;
     const token = `${number}@${importedAt}`;

@@ -25,6 +25,9 @@ export const GATE_LIMITS: Readonly<Record<"native" | "embedded", GateLimits>> = 
   embedded: { running: 1, runningPerTenant: 1, waitingPerTenant: 20, waitMs: 10_000 },
 };
 
+/** Reading the version of a tenant's data, before every answer: takes the connections that GATE_LIMITS leaves, and never long. */
+export const VERSION_LIMITS: GateLimits = { running: 2, runningPerTenant: 1, waitingPerTenant: 100, waitMs: 5_000 };
+
 /**
  * What is too heavy while a conversation waits; calibrated on real data by bench/admission (docs/adr/0007). Work is the planner's cost,
  * corrected by what it cannot know: how many buckets there are, and how many groups each has.

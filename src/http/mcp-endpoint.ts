@@ -21,6 +21,8 @@ export interface McpEndpoint extends Announce {
 export interface EndpointOptions {
   readonly maxBodyBytes: number;
   readonly sessions: SessionOptions;
+  /** Told who makes a request, when that is known. */
+  readonly onCaller?: (request: Request, principal: Principal) => void;
 }
 
 export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: EndpointOptions): McpEndpoint {
@@ -42,6 +44,7 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
     respond: async (request) => {
       const caller = await callerOf(request, parts);
       if (caller instanceof AppError && !PASSING.has(caller.code)) return refusal(caller, parts);
+      if (!(caller instanceof AppError)) options.onCaller?.(request, caller);
       const body = request.method === "POST" ? await readBody(request) : { request, parsed: undefined };
       // Nobody can be identified while the database is away: what needs no data is answered, a call says why it cannot be.
       if (caller instanceof AppError) return handler.fetch(body.request, body.parsed === undefined ? {} : { parsedBody: body.parsed });
