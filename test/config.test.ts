@@ -70,6 +70,10 @@ test("every setting arrives", () => {
       METRICGATE_USER: "ada",
       METRICGATE_ALLOWED_ORIGINS: "https://a.example, http://b.example:8080,",
       METRICGATE_LOG_LEVEL: "trace",
+      METRICGATE_REDIS_URL: "rediss://user:secret@cache:6380/1",
+      METRICGATE_RATE_LIMIT_TENANT: "50",
+      METRICGATE_RATE_LIMIT_PRINCIPAL: "5",
+      METRICGATE_RATE_LIMIT_BURST: "0",
     },
     directoryWith(),
   );
@@ -81,6 +85,8 @@ test("every setting arrives", () => {
     tenant: "acme",
     user: "ada",
     allowedOrigins: ["https://a.example", "http://b.example:8080"],
+    redisUrl: "rediss://user:secret@cache:6380/1",
+    rateLimits: { tenantPerMinute: 50, principalPerMinute: 5, burst: 0 },
     logLevel: "trace",
   });
 });
@@ -94,6 +100,10 @@ test.each([
   ["METRICGATE_ALLOWED_ORIGINS", "https://a.example/path"],
   ["METRICGATE_ALLOWED_ORIGINS", "*"],
   ["METRICGATE_LOG_LEVEL", "loud"],
+  ["METRICGATE_REDIS_URL", "http://hunter2@cache"],
+  ["METRICGATE_RATE_LIMIT_TENANT", "0"],
+  ["METRICGATE_RATE_LIMIT_PRINCIPAL", "many"],
+  ["METRICGATE_RATE_LIMIT_BURST", "-1"],
 ])("%s=%s is refused in one line that names the setting and repeats no secret", (name, value) => {
   const message = refusal({ [name]: value });
   expect(message.startsWith(`${name}: `)).toBe(true);

@@ -29,7 +29,7 @@ export const GATE_LIMITS: Readonly<Record<"native" | "embedded", GateLimits>> = 
 export const VERSION_LIMITS: GateLimits = { running: 2, runningPerTenant: 1, waitingPerTenant: 100, waitMs: 5_000 };
 
 /**
- * What is too heavy while a conversation waits; calibrated on real data by bench/admission (docs/adr/0007). Work is the planner's cost,
+ * What is too heavy while a conversation waits; calibrated on real data by bench/admission (docs/adr/0008). Work is the planner's cost,
  * corrected by what it cannot know: how many buckets there are, and how many groups each has.
  */
 export const ADMISSION_LIMITS = {
