@@ -62,7 +62,7 @@ interface DataShape {
 
 /** One process's admission, with what it remembers of estimates and of the data they were made on. */
 export function createAdmission(observe: Observe): Admission {
-  const { rememberMs, remembered } = ADMISSION_LIMITS;
+  const { rememberMs, rememberFailureMs, remembered } = ADMISSION_LIMITS;
   const verdicts = new LRUCache<string, Verdict>({ max: remembered, ttl: rememberMs });
   const shapes = new LRUCache<string, DataShape>({ max: remembered, ttl: rememberMs });
   const shapeOf = async ({ tenant, dataVersion, shapeStatement }: Weighable, look: Look): Promise<DataShape> => {
@@ -98,7 +98,8 @@ export function createAdmission(observe: Observe): Admission {
       return { estimate, work, verdict: isSmall(mostRows, weighing) ? { kind: "small" } : verdictOf(work) };
     },
     failed: ({ tenant, dataVersion, about }, work) => {
-      if (dataVersion !== null) verdicts.set(JSON.stringify([tenant.id, dataVersion, about]), { kind: "refused", work });
+      if (dataVersion !== null)
+        verdicts.set(JSON.stringify([tenant.id, dataVersion, about]), { kind: "refused", work }, { ttl: rememberFailureMs });
     },
   };
 }

@@ -45,6 +45,8 @@ export const ADMISSION_LIMITS = {
   countedRows: 20_000,
   /** How long an estimate is remembered, and how many are. */
   rememberMs: 600_000,
+  /** How long a question whose trial ran out of time is refused at once: not for ever, since the machine may just have been busy. */
+  rememberFailureMs: 120_000,
   remembered: 5_000,
   /** Bound on explaining and on reading what the data is like, in milliseconds. */
   lookMs: 5_000,

@@ -16,7 +16,7 @@ export function redisTestUrl(): string | undefined {
 
 /** Runs a suite where Redis can be run. */
 export function describeOnRedis(name: string, suite: () => void): void {
-  describe.skipIf(redisTestUrl() === undefined)(name, suite);
+  describe.skipIf(redisTestUrl() === undefined)(`${name} (Redis)`, suite);
 }
 
 /** A Redis of the test's own, to be stopped and started at will; empty at each start. */
