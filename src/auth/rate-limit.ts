@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { BurstyRateLimiter, RateLimiterMemory, RateLimiterRedis, RateLimiterRes, type RateLimiterAbstract } from "rate-limiter-flexible";
 import type { Principal } from "../tenant.ts";
 
@@ -64,7 +65,8 @@ export function rateLimiter({ tenantPerMinute, principalPerMinute, burst }: Rate
   const principals: Counter = {
     scope: "principal",
     limit: principalPerMinute,
-    keyOf: ({ tenant, user }) => `${tenant.id}:${user}`,
+    // A name is a person's, and may be long: Redis need not know it.
+    keyOf: ({ tenant, user }) => `${tenant.id}:${createHash("sha256").update(user).digest("base64url")}`,
     counts: countsOf({ name: "principal", limit: principalPerMinute, burst }, store),
   };
   const tenants: Counter = {

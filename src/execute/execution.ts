@@ -73,6 +73,8 @@ export interface ExecutionParts {
   readonly cache?: AnswerCache;
   /** Told at each question which data the tenant has. */
   readonly onDataVersion?: (tenantId: number, version: string) => void;
+  /** Aborts when the process closes; ends a refresh. */
+  readonly closed?: AbortSignal;
   /** In place of GATE_LIMITS. */
   readonly gateLimits?: GateLimits;
   readonly nowMs?: () => number;
@@ -145,14 +147,14 @@ class BoundedExecution implements Execution {
   }
 
   async refresh(question: Question<unknown>): Promise<boolean> {
-    const { cache } = this.#parts;
+    const { cache, closed } = this.#parts;
     const reading = await this.#reading(question.principal.tenant);
     const version = await this.#versionOf(question, reading);
     if (version === null || cache === undefined) return true;
     const key = answerKey({ ...question, dataVersion: version.token });
     if ((await cache.get(reading.tenant.id, key)) !== undefined) return true;
     const running = this.#gateOf(reading.database).runIdle(async (signal) => {
-      const idle = { ...reading, signal };
+      const idle = { ...reading, signal: closed === undefined ? signal : AbortSignal.any([signal, closed]) };
       const rows = await this.#runAdmitted(question, version, idle);
       await this.#keep(key, question, { finished: await question.finish(rows, this.#looking(idle)), version });
     });

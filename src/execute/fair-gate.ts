@@ -1,7 +1,7 @@
 import { endedError } from "../db/failures.ts";
 import { AppError } from "../errors.ts";
 import type { Observe } from "../observe/observation.ts";
-import type { GateLimits } from "./limits.ts";
+import { BUSY_RETRY_SECONDS, type GateLimits } from "./limits.ts";
 
 /** Lets calls through to the database: bounded, and in turn over the tenants that wait. */
 export interface Gate {
@@ -163,7 +163,7 @@ function tooManyWaiting({ waitingPerTenant, runningPerTenant }: GateLimits): App
     "BUSY",
     `This tenant has ${runningPerTenant} questions running and ${waitingPerTenant} waiting, which is the limit.`,
     {
-      retryAfterSeconds: 5,
+      retryAfterSeconds: BUSY_RETRY_SECONDS,
       next: "Wait for the answers to the questions already asked, then repeat this call.",
     },
   );
@@ -173,6 +173,6 @@ function waitedTooLong({ waitMs, runningPerTenant }: GateLimits): AppError {
   return new AppError(
     "BUSY",
     `The question waited ${waitMs / 1000} s, which is the limit, for its turn; a tenant has at most ${runningPerTenant} running at once.`,
-    { retryAfterSeconds: 5, next: "Repeat the same call later, or ask for less at once." },
+    { retryAfterSeconds: BUSY_RETRY_SECONDS, next: "Repeat the same call later, or ask for less at once." },
   );
 }

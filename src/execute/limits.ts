@@ -16,6 +16,9 @@ export interface GateLimits {
   readonly waitMs: number;
 }
 
+/** What a call is told to wait that found no place, in seconds. */
+export const BUSY_RETRY_SECONDS = 5;
+
 /**
  * Native: two less than the pool, which keeps connections for reading the data's version. Two a tenant: see bench/fairness.
  * Embedded: one session serves all, so a second statement would only wait inside instead of outside.

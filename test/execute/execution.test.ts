@@ -202,6 +202,49 @@ describeOnEachDatabase("answers that are kept", (get) => {
   });
 });
 
+describeOnEachDatabase("an answer made afresh in the background", (get) => {
+  beforeAll(() => load(get(), ["A-1"]));
+
+  test("is given up as soon as somebody would have to wait for it, and when the process closes", { timeout: 30_000 }, async () => {
+    const SLOW = "select count(*) from generate_series(1, 2000000000)";
+    const base = get().database;
+    const closing = new AbortController();
+    let isEndless = false;
+    let running = 0;
+    const database: Database = {
+      ...base,
+      read: async (request) => {
+        if (!isEndless || !isAnswer(request.statement.text) || request.statement.text.includes("issue_type")) return base.read(request);
+        running += 1;
+        try {
+          return await base.read({ ...request, statement: { text: SLOW, values: [] } });
+        } finally {
+          running -= 1;
+        }
+      },
+    };
+    const gateLimits = { running: 1, runningPerTenant: 1, waitingPerTenant: 5, waitMs: 10_000 };
+    const { pipeline, observed } = await make(database, { gateLimits, closed: closing.signal });
+    const byType = { ...CREATED, dimensions: ["issue_type"] };
+    const warmed = () => observed.flatMap((one) => (one.kind === "warmed_up" ? [one.outcome] : []));
+    for (let time = 0; time < 2; time += 1) await pipeline.run(ANN, CREATED);
+    for (const key of ["A-2", "A-3"]) {
+      await load(get(), [key]);
+      isEndless = true;
+      await pipeline.run(ANN, { ...byType, limit: 900 });
+      await expect.poll(() => running, { timeout: 5_000 }).toBe(1);
+      if (key === "A-2") {
+        const startMs = performance.now();
+        await pipeline.run(ANN, byType);
+        expect(performance.now() - startMs).toBeLessThan(2_500);
+      } else closing.abort();
+      await expect.poll(() => running, { timeout: 5_000 }).toBe(0);
+      isEndless = false;
+    }
+    await expect.poll(warmed).toEqual(["skipped", "skipped"]);
+  });
+});
+
 describeOnEachDatabase("a question asked by many at once", (get) => {
   beforeAll(() => load(get(), ["A-1", "A-2"]));
   const SLOW = "select count(*) from generate_series(1, 2000000000)";
