@@ -4,16 +4,16 @@ import { audited } from "./audited.ts";
 import { memoryResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { loadCatalog } from "./catalog/load.ts";
+import { type Capacity, openCapacity } from "./capacity.ts";
 import { type Config, PACKAGE_ROOT, packageVersion } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { refusePowerfulLogins } from "./db/login-power.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { openNative } from "./db/native.ts";
-import { tenantDirectory } from "./db/tenant-directory.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
+import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
-import type { Product } from "./cli/host.ts";
 import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
@@ -41,6 +41,7 @@ export interface App {
   readonly keyRing: () => KeyRing;
   /** What the protocol edge needs. */
   readonly mcp: McpParts;
+  readonly limiter: Capacity["limiter"];
   close(): Promise<void>;
 }
 
@@ -65,11 +66,14 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
   const opened = onceOpen(() => openDatabase(config, observers, prepare));
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
-  const unrecorded = createPipeline({ catalog, database: opened.get, results, observe, now });
-  const pipeline = audited(unrecorded, databaseAudit(opened.get), observe);
+  const capacity = await openCapacity(config, version, observe);
+  const { cache, closed, limiter } = capacity;
+  const plain = createPipeline({ catalog, database: opened.get, results, observe, now, cache, closed });
+  const pipeline = limited(audited(plain, databaseAudit(opened.get), observe), limiter, observe);
   const keyRing = openKeyRing(config);
   const identity = createIdentity({ config, database: opened.get, ring: keyRing, observe });
   const close = async (): Promise<void> => {
+    await capacity.close();
     await opened.close();
     await observers.close();
   };
@@ -84,75 +88,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     identityOverHttp: identity.overHttp,
     keyRing,
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
+    limiter,
     close,
-  };
-}
-
-/** What the commands run on: the app with an operator's tools and the protocol edges. */
-export async function openProduct(
-  config: Config,
-  { demo = false, metrics = false }: { readonly demo?: boolean; readonly metrics?: boolean } = {},
-): Promise<Product> {
-  const isEmbedded = config.databaseUrl === undefined;
-  // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
-  const operator = () => import("./operator.ts");
-  const oversight = () => import("./oversight.ts");
-  const prepare = async (database: Database, observe: Observe): Promise<void> => {
-    const { seedDemo } = await import("./ingest/demo/seed-demo.ts");
-    await seedDemo(database, { dataDir: config.dataDir, now: new Date(), observe });
-  };
-  const seed = demo && isEmbedded ? { prepare } : {};
-  const app = await createApp(config, { metrics, ...seed });
-  const { observe, metricsText } = app.observers;
-  const edges: { close(): Promise<void> }[] = [];
-  return {
-    ...app,
-    tenants: async () => tenantDirectory(await app.database()),
-    access: async () => (await import("./access.ts")).access(await app.database(), app.keyRing, config),
-    migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
-    importData: async (order) => (await operator()).importData(await app.database(), order, observe),
-    proveIsolation: async () => (await oversight()).proveIsolation(await app.database(), app.pipeline),
-    verifyTrails: async (wanted) => (await oversight()).verifyTrails(await app.database(), wanted),
-    exportHeads: async () => (await oversight()).exportHeads(await app.database(), new Date()),
-    pruneTrails: async (before) => (await oversight()).pruneTrails(await app.database(), before, config.user),
-    check: async () => {
-      const checks = await (await operator()).checkDatabase(app.database, config);
-      if (checks.some(({ what, ok }) => what === "database" && !ok)) return checks;
-      return [...checks, ...(await (await import("./access.ts")).checkAccess(await app.database(), app.keyRing, config))];
-    },
-    serveStdio: async () => {
-      const { serveOverStdio } = await import("./mcp/stdio.ts");
-      const edge = serveOverStdio(app.mcp);
-      edges.push(edge);
-      observe({ kind: "server_started", transport: "stdio", startMs: performance.now() });
-      if (isEmbedded) observe({ kind: "one_operator_mode" });
-      void app.database().catch((error: unknown) => observe({ kind: "unexpected_error", where: "database", error }));
-      return { closed: edge.closed };
-    },
-    serveHttp: async (host, port) => {
-      const { identify, auth } = await app.identityOverHttp(host);
-      const { serveOverHttp } = await import("./http/server.ts");
-      // Not ready also when the database went away, or moved on to a schema this release cannot serve.
-      const ready = async (): Promise<boolean> => (await assertSchema(await app.database()), true);
-      const edge = await serveOverHttp({
-        host,
-        port,
-        allowedOrigins: config.allowedOrigins,
-        mcp: { ...app.mcp, identify },
-        auth,
-        ready,
-        ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
-        ...(metricsText === undefined ? {} : { metricsText }),
-      });
-      edges.push(edge);
-      observe({ kind: "server_started", transport: "http", address: edge.url, startMs: performance.now() });
-      if (isEmbedded) observe({ kind: "one_operator_mode" });
-      return { url: edge.url };
-    },
-    close: async () => {
-      await Promise.allSettled(edges.map((edge) => edge.close()));
-      await app.close();
-    },
   };
 }
 

@@ -41,6 +41,12 @@ function isSecure({ protocol, hostname, username, search, hash }: URL): boolean 
   const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   return (protocol === "https:" || (protocol === "http:" && isLocal)) && username === "" && search === "" && hash === "";
 }
+const count = (min: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, "must be a whole number")
+    .transform(Number)
+    .refine((value) => value >= min, `must be at least ${min}`);
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
@@ -70,6 +76,10 @@ const settingsSchema = z.object({
   METRICGATE_SECRET_KEYS: z.string().optional(),
   METRICGATE_FERNET_KEY: z.string().optional(),
   METRICGATE_ALLOWED_ORIGINS: list.pipe(z.array(origin)).optional(),
+  METRICGATE_REDIS_URL: url(["redis:", "rediss:"]).optional(),
+  METRICGATE_RATE_LIMIT_TENANT: count(1).optional(),
+  METRICGATE_RATE_LIMIT_PRINCIPAL: count(1).optional(),
+  METRICGATE_RATE_LIMIT_BURST: count(0).optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
 
@@ -109,8 +119,14 @@ export interface Config {
   /** For credentials that come as Fernet tokens. */
   readonly fernetKey?: string;
   readonly allowedOrigins: readonly string[];
+  /** Absent: nothing is shared between processes. */
+  readonly redisUrl?: string;
+  /** Calls a minute of a tenant and of one caller, and calls beyond in ten minutes. */
+  readonly rateLimits: { readonly tenantPerMinute: number; readonly principalPerMinute: number; readonly burst: number };
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
+
+const RATE_LIMITS = { tenantPerMinute: 600, principalPerMinute: 240, burst: 120 } as const;
 
 /** The folder that holds `catalog`, `migrations` and `prompts`: beside `src` in a checkout, beside `dist` in a package. */
 export const PACKAGE_ROOT = join(import.meta.dirname, "..");
@@ -151,6 +167,24 @@ function readConfigFile(directory: string): Record<string, string> {
 }
 
 function toConfig(settings: z.output<typeof settingsSchema>, environment: Readonly<Record<string, string | undefined>>): Config {
+  const isEmbedded = settings.METRICGATE_DATABASE_URL === undefined;
+  // A key says itself whose it is.
+  const tenant = settings.METRICGATE_TENANT ?? (isEmbedded && settings.METRICGATE_API_KEY === undefined ? "demo" : undefined);
+  return {
+    ...databaseOf(settings),
+    dataDir: settings.METRICGATE_DATA_DIR ?? join(environment["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "metricgate"),
+    catalogDir: settings.METRICGATE_CATALOG_DIR ?? join(PACKAGE_ROOT, "catalog"),
+    ...(tenant === undefined ? {} : { tenant }),
+    user: settings.METRICGATE_USER ?? "local",
+    ...identityOf(settings),
+    allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [],
+    ...(settings.METRICGATE_REDIS_URL === undefined ? {} : { redisUrl: settings.METRICGATE_REDIS_URL }),
+    rateLimits: rateLimitsOf(settings),
+    logLevel: settings.METRICGATE_LOG_LEVEL ?? "warn",
+  };
+}
+
+function databaseOf(settings: z.output<typeof settingsSchema>): Pick<Config, "databaseUrl" | "databasePasswords"> {
   const passwords = {
     api: settings.METRICGATE_API_DB_PASSWORD,
     ingest: settings.METRICGATE_INGEST_DB_PASSWORD,
@@ -158,19 +192,9 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     migrator: settings.METRICGATE_MIGRATOR_DB_PASSWORD,
     auditor: settings.METRICGATE_AUDITOR_DB_PASSWORD,
   };
-  const isEmbedded = settings.METRICGATE_DATABASE_URL === undefined;
-  // A key says itself whose it is.
-  const tenant = settings.METRICGATE_TENANT ?? (isEmbedded && settings.METRICGATE_API_KEY === undefined ? "demo" : undefined);
   return {
     ...(settings.METRICGATE_DATABASE_URL === undefined ? {} : { databaseUrl: settings.METRICGATE_DATABASE_URL }),
     databasePasswords: Object.fromEntries(Object.entries(passwords).filter(([, password]) => password !== undefined)),
-    dataDir: settings.METRICGATE_DATA_DIR ?? join(environment["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "metricgate"),
-    catalogDir: settings.METRICGATE_CATALOG_DIR ?? join(PACKAGE_ROOT, "catalog"),
-    ...(tenant === undefined ? {} : { tenant }),
-    user: settings.METRICGATE_USER ?? "local",
-    ...identityOf(settings),
-    allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [],
-    logLevel: settings.METRICGATE_LOG_LEVEL ?? "warn",
   };
 }
 
@@ -207,6 +231,14 @@ function oauthOf(settings: z.output<typeof settingsSchema>): OAuthSettings | und
     jwksUrl: settings.METRICGATE_OAUTH_JWKS_URL ?? `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
     tenantClaim: settings.METRICGATE_OAUTH_TENANT_CLAIM ?? "tenant",
     tokenType: settings.METRICGATE_OAUTH_TOKEN_TYPE ?? "at+jwt",
+  };
+}
+
+function rateLimitsOf(settings: z.output<typeof settingsSchema>): Config["rateLimits"] {
+  return {
+    tenantPerMinute: settings.METRICGATE_RATE_LIMIT_TENANT ?? RATE_LIMITS.tenantPerMinute,
+    principalPerMinute: settings.METRICGATE_RATE_LIMIT_PRINCIPAL ?? RATE_LIMITS.principalPerMinute,
+    burst: settings.METRICGATE_RATE_LIMIT_BURST ?? RATE_LIMITS.burst,
   };
 }
 

@@ -1,24 +1,24 @@
+import type { AnswerCache } from "./cache/answer-cache.ts";
 import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { catalogViews } from "./catalog/narrow.ts";
-import type { Database, Rows } from "./db/database.ts";
+import type { Database } from "./db/database.ts";
 import { AppError, toAppError } from "./errors.ts";
-import { readEstimate } from "./execute/estimate.ts";
-import { INTERACTIVE_LIMITS } from "./execute/limits.ts";
-import { readAsTenant } from "./execute/tenant-transaction.ts";
+import { createExecution, type Execution } from "./execute/execution.ts";
+import { type GateLimits, INTERACTIVE_LIMITS } from "./execute/limits.ts";
+import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
 import { buildPlan } from "./plan/build.ts";
+import { questionOf } from "./question.ts";
 import { explainedResult, metaOf } from "./result/meta.ts";
-import { withNearestValues } from "./result/missing-values.ts";
-import { approximateBytes, INLINE_ROWS, pageOf, readCursor, type StoredResult } from "./result/page.ts";
+import { approximateBytes, cacheSeconds, INLINE_ROWS, pageOf, readCursor, type StoredResult } from "./result/page.ts";
 import type { Result, ValueList } from "./result/result.ts";
-import { type Answer, shape } from "./result/shape.ts";
+import { valueList } from "./result/value-list.ts";
 import { parseSpec } from "./spec/parse.ts";
 import { type PageRequest, parsePageLimit, parseValuesRequest, type ValuesRequest } from "./spec/requests.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
-import type { Statement } from "./sql/fragment.ts";
-import { compileValues, explained } from "./sql/values.ts";
+import { compileValues } from "./sql/values.ts";
 import type { Principal } from "./tenant.ts";
 
 /** How one call is bounded and followed. */
@@ -50,25 +50,41 @@ export interface PipelineParts {
   readonly results: ResultStore<StoredResult>;
   readonly observe: Observe;
   readonly now: () => Date;
+  /** Answers kept for a few minutes; absent: none. */
+  readonly cache?: AnswerCache;
+  /** Aborts when the process closes; ends what is done in the background. */
+  readonly closed?: AbortSignal;
+  /** In place of the limits of src/execute/limits.ts. */
+  readonly gateLimits?: GateLimits;
 }
 
-type Call = PipelineParts & CallOptions & { readonly principal: Principal; readonly published: Catalog };
+type Call = PipelineParts &
+  CallOptions & {
+    readonly principal: Principal;
+    readonly published: Catalog;
+    readonly execution: Execution;
+    readonly warmUp: WarmUp<Spec>;
+  };
 
 export function createPipeline(parts: PipelineParts): Pipeline {
   const viewOf = catalogViews(parts.catalog);
   const catalogFor = ({ allowed }: Principal): Catalog => viewOf(allowed.metrics);
-  const callOf = (principal: Principal, options: CallOptions = {}): Call => ({
+  const warmUp: WarmUp<Spec> = createWarmUp({ ...parts, refresh: (principal, spec) => refresh(spec, inside(principal)) });
+  const execution = createExecution({ ...parts, onDataVersion: warmUp.noticed, nowMs: () => Date.now() });
+  const inside = (principal: Principal, options: CallOptions = {}): Call => ({
     ...parts,
     ...options,
     principal,
     published: catalogFor(principal),
+    execution,
+    warmUp,
   });
   return {
     catalog: parts.catalog,
     catalogFor,
-    run: (principal, input, options) => onlyAppErrors(() => runSpec(input, callOf(principal, options))),
-    page: (principal, request) => onlyAppErrors(() => readPage(request, callOf(principal))),
-    values: (principal, request, options) => onlyAppErrors(() => listValues(request, callOf(principal, options))),
+    run: (principal, input, options) => onlyAppErrors(() => runSpec(input, inside(principal, options))),
+    page: (principal, request) => onlyAppErrors(() => readPage(request, inside(principal))),
+    values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
   };
 }
 
@@ -82,22 +98,35 @@ async function onlyAppErrors<T>(work: () => T | Promise<T>): Promise<T> {
 
 /** Unknown JSON → parse → plan → compile → execute → shape → an answer. */
 async function runSpec(input: unknown, call: Call): Promise<Result> {
-  const { catalog, results, principal } = call;
-  const { tenant } = principal;
-  const spec = await stage(call, "parse", () => parse(input, call));
-  const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: tenant.weekStart }));
-  const statement = await stage(call, "compile", () => compile(plan, principal, catalog));
-  if (spec.dry_run) {
-    const estimate = readEstimate(await stage(call, "execute", () => execute(explained(statement), call)));
-    return explainedResult({ plan, statement: statement.text, estimate }, { spec, plan, catalog });
-  }
+  const { catalog, results, principal, execution, signal } = call;
   const startMs = performance.now();
-  const rows = await stage(call, "execute", () => execute(statement, call));
+  const spec = await stage(call, "parse", () => parse(input, call));
+  const { plan, statement } = await planned(spec, call);
+  const question = questionOf({ spec, plan, statement }, { ...call, timed: (name, work) => stage(call, name, work) });
+  if (spec.dry_run) {
+    const { admission, ...estimate } = await stage(call, "execute", () => execution.explain(question, signal));
+    return explainedResult({ plan, statement: statement.text, estimate, admission }, { spec, plan, catalog });
+  }
+  const { value: answer, cached, expiresAtMs } = await execution.answer(question, signal);
+  call.warmUp.asked(principal, spec);
   const queryTimeMs = Math.round((performance.now() - startMs) * 10) / 10;
-  const answer = await stage(call, "shape", () => complete(shape(rows, { spec, plan, catalog }), call));
-  const stored: StoredResult = { answer, queryTimeMs, meta: metaOf(spec, answer, catalog) };
+  const stored: StoredResult = { answer, queryTimeMs, cached, expiresAtMs, meta: metaOf(spec, answer, catalog) };
   const id = results.put(principal, stored, approximateBytes(answer.rows));
-  return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS });
+  return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: cacheSeconds(stored, Date.now()) });
+}
+
+/** Asks a question again for nobody in particular, with today's ranges, so that the next to ask finds it answered. */
+async function refresh(spec: Spec, call: Call): Promise<boolean> {
+  return call.execution.refresh(
+    questionOf({ spec, ...(await planned(spec, call)) }, { ...call, timed: (_name, work) => Promise.resolve(work()) }),
+  );
+}
+
+async function planned(spec: Spec, call: Call) {
+  const { catalog, principal } = call;
+  const { tenant } = principal;
+  const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: tenant.weekStart }));
+  return { plan, statement: await stage(call, "compile", () => compile(plan, principal, catalog)) };
 }
 
 function parse(input: unknown, { published, principal, observe }: Call): Spec {
@@ -110,22 +139,6 @@ function parse(input: unknown, { published, principal, observe }: Call): Spec {
   throw new AppError("SPEC_INVALID", `The spec has ${count}; nothing was run.`, { problems: parsed.problems, next });
 }
 
-async function execute(statement: Statement, { database, principal, signal, observe }: Call): Promise<Rows> {
-  const options = { timeoutMs: INTERACTIVE_LIMITS.timeoutMs, observe, ...(signal === undefined ? {} : { signal }) };
-  return readAsTenant(await database(), principal.tenant, statement, options);
-}
-
-/** Looks up what was probably meant by filter values that the data does not have. */
-async function complete(answer: Answer, call: Call): Promise<Answer> {
-  // The answer stands without the hint, so a look-up that fails takes only the hint away.
-  const known = (dimension: string) =>
-    listValues({ dimension, limit: 200 }, call).then(
-      ({ values }) => values.map(({ value }) => value),
-      () => [],
-    );
-  return withNearestValues(answer, known);
-}
-
 function readPage({ result_id: id, cursor, limit }: PageRequest, { results, principal }: Call): Result {
   const count = parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
   const stored = results.get(principal, id);
@@ -136,15 +149,13 @@ function readPage({ result_id: id, cursor, limit }: PageRequest, { results, prin
     });
   if (offset === undefined || (offset > 0 && offset >= stored.answer.rows.length))
     throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
-  return pageOf(id, stored, { offset, limit: count });
+  return pageOf(id, stored, { offset, limit: count, cacheSeconds: cacheSeconds(stored, Date.now()) });
 }
 
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {
   const wanted = parseValuesRequest(request, call.published);
-  const { rows } = await execute(compileValues(wanted, call.principal, call.catalog), call);
-  const values = rows.map(([value, issues]) => ({ value: value as string | null, issues: Number(issues) }));
-  const total = Number(rows[0]?.[2] ?? 0);
-  return { dimension: wanted.dimension, values, total, truncated: values.length < total };
+  const statement = compileValues(wanted, call.principal, call.catalog);
+  return valueList(wanted.dimension, await call.execution.read(call.principal.tenant, statement, call.signal));
 }
 
 /** Runs one stage, timed. */

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import { CommanderError } from "commander";
-import { openProduct } from "./app.ts";
+import { openProduct } from "./product.ts";
 import { CatalogInvalid } from "./catalog/problems.ts";
 import { type Flags, type Host, UsageError } from "./cli/host.ts";
 import { program } from "./cli/program.ts";

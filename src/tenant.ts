@@ -36,3 +36,13 @@ export interface Principal {
   readonly scopes: readonly Scope[];
   readonly allowed: AllowList;
 }
+
+/** What a principal may see, as one text: the same for two of them exactly when it is the same. Without who they are. */
+export function extentOf({ tenant, scopes, allowed }: Principal): string {
+  return JSON.stringify([tenant.id, listed(scopes), listed(allowed.metrics), listed(allowed.projects), listed(allowed.instances)]);
+}
+
+/** An absent list narrows nothing and an empty one leaves nothing, so that they differ. */
+function listed(names: readonly string[] | undefined): readonly string[] | null {
+  return names === undefined ? null : [...new Set(names)].toSorted();
+}

@@ -31,7 +31,22 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** The files at the top that put the folders together. */
-const COMPOSITION = ["app", "access", "identity", "operator", "oversight", "pipeline", "audited", "main", "start", "config"];
+const COMPOSITION = [
+  "app",
+  "access",
+  "audited",
+  "capacity",
+  "config",
+  "identity",
+  "limited",
+  "main",
+  "operator",
+  "oversight",
+  "pipeline",
+  "product",
+  "question",
+  "start",
+];
 
 /** Packages that only some folders may name. */
 const PACKAGES: Record<string, readonly string[]> = {
@@ -41,6 +56,8 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@electric-sql/pglite-pgvector": ["db"],
   bullmq: ["jobs"],
   ioredis: ["cache", "jobs"],
+  "rate-limiter-flexible": ["auth"],
+  "lru-cache": ["cache", "execute"],
   pino: ["observe"],
   "@elastic/ecs-pino-format": ["observe"],
   hono: ["http"],
@@ -50,7 +67,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   jose: ["auth"],
 };
 
-const TOP = ["app", "access", "identity", "operator", "oversight", "start", "main"];
+const TOP = ["app", "access", "capacity", "identity", "operator", "oversight", "product", "start", "main"];
 
 /** Cryptography of our own making has one home; elsewhere node:crypto only names, numbers and checks files. */
 const CRYPTO_ANYWHERE = ["createHash", "randomUUID", "randomBytes", "randomInt"];
@@ -136,9 +153,12 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
+  if (place === "pipeline" || place === "question")
+    return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
+  // Decorators of the pipeline's interface.
   if (place === "audited") return ["audit", "observe", "pipeline", "result"].includes(target);
-  if (place === "pipeline") return !["mcp", "http", "cli", "ingest", "auth", "secrets", ...TOP].includes(target);
-  if (TOP.includes(target)) return false;
+  if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
+  if ([...TOP, "audited", "limited", "question"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

@@ -33,6 +33,7 @@ test("nothing set: the embedded database, the demo tenant, the shipped catalog",
     tenant: "demo",
     user: "local",
     allowedOrigins: [],
+    rateLimits: { tenantPerMinute: 600, principalPerMinute: 240, burst: 120 },
     logLevel: "warn",
   });
   expect(readConfig({ XDG_DATA_HOME: "/var/data" }, directoryWith()).dataDir).toBe("/var/data/metricgate");
@@ -79,6 +80,10 @@ test("every setting arrives", () => {
       METRICGATE_FERNET_KEY: "f",
       METRICGATE_ALLOWED_ORIGINS: "https://a.example, http://b.example:8080,",
       METRICGATE_LOG_LEVEL: "trace",
+      METRICGATE_REDIS_URL: "rediss://user:secret@cache:6380/1",
+      METRICGATE_RATE_LIMIT_TENANT: "50",
+      METRICGATE_RATE_LIMIT_PRINCIPAL: "5",
+      METRICGATE_RATE_LIMIT_BURST: "0",
     },
     directoryWith(),
   );
@@ -102,6 +107,8 @@ test("every setting arrives", () => {
     secretKeys: "k1:x",
     fernetKey: "f",
     allowedOrigins: ["https://a.example", "http://b.example:8080"],
+    redisUrl: "rediss://user:secret@cache:6380/1",
+    rateLimits: { tenantPerMinute: 50, principalPerMinute: 5, burst: 0 },
     logLevel: "trace",
   });
 });
@@ -127,6 +134,10 @@ test.each([
   ["METRICGATE_OAUTH_JWKS_URL", "ftp://login.example"],
   ["METRICGATE_OAUTH_TENANT_CLAIM", "org"],
   ["METRICGATE_OAUTH_TOKEN_TYPE", "id+jwt"],
+  ["METRICGATE_REDIS_URL", "http://hunter2@cache"],
+  ["METRICGATE_RATE_LIMIT_TENANT", "0"],
+  ["METRICGATE_RATE_LIMIT_PRINCIPAL", "many"],
+  ["METRICGATE_RATE_LIMIT_BURST", "-1"],
 ])("%s=%s is refused in one line that names the setting and repeats no secret", (name, value) => {
   const message = refusal({ [name]: value });
   expect(message.startsWith(`${name}: `)).toBe(true);

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Principal } from "../tenant.ts";
+import { extentOf, type Principal } from "../tenant.ts";
 
 /** How long an answer can be paged, drawn and cited. */
 export const RESULT_LIFETIME_MS = 24 * 3600 * 1000;
@@ -14,7 +14,8 @@ export interface ResultStore<T> {
 
 interface Entry<T> {
   readonly tenantId: number;
-  readonly user: string;
+  /** Who may have it, by name and by what they may see. */
+  readonly owner: string;
   readonly value: T;
   readonly bytes: number;
   readonly expiresAtMs: number;
@@ -55,7 +56,8 @@ export function memoryResultStore<T>({
     }
   };
   return {
-    put({ tenant, user }, value, bytes) {
+    put(principal, value, bytes) {
+      const { tenant } = principal;
       const now = nowMs();
       dropWhile((entry) => entry.expiresAtMs <= now);
       dropWhile(
@@ -64,14 +66,19 @@ export function memoryResultStore<T>({
       );
       dropWhile(() => heldBytes + bytes > maxBytes);
       const id = `res_${randomBytes(16).toString("base64url")}`;
-      entries.set(id, { tenantId: tenant.id, user, value, bytes, expiresAtMs: now + RESULT_LIFETIME_MS });
+      entries.set(id, { tenantId: tenant.id, owner: ownerOf(principal), value, bytes, expiresAtMs: now + RESULT_LIFETIME_MS });
       account(tenant.id, bytes);
       return id;
     },
-    get({ tenant, user }, id) {
+    get(principal, id) {
       const entry = entries.get(id);
-      const isOwn = entry !== undefined && entry.tenantId === tenant.id && entry.user === user && entry.expiresAtMs > nowMs();
+      const isOwn = entry !== undefined && entry.owner === ownerOf(principal) && entry.expiresAtMs > nowMs();
       return isOwn ? entry.value : undefined;
     },
   };
+}
+
+/** One user by two keys with different limits is two owners: what the wider one was told is not the narrower one's. */
+function ownerOf(principal: Principal): string {
+  return JSON.stringify([principal.user, extentOf(principal)]);
 }

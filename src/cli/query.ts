@@ -52,8 +52,8 @@ function render(result: Result, { format }: QueryOptions): string {
   if (format === "json") return `${JSON.stringify({ success: true, ...result }, null, 2)}\n`;
   const { explanation } = result.meta;
   if (explanation) {
-    const { plan, statement, estimate } = explanation;
-    return `plan:\n${JSON.stringify(plan, null, 2)}\n\nstatement:\n${statement}\n\nestimate: ${estimate.rows} rows, cost ${estimate.cost}\n`;
+    const { plan, statement, estimate, admission } = explanation;
+    return `plan:\n${JSON.stringify(plan, null, 2)}\n\nstatement:\n${statement}\n\nestimate: ${estimate.rows} rows, cost ${estimate.cost}\n${admission}\n`;
   }
   if (format === "table") return resultTable(result);
   const { columns, rows, totals } = result.data;

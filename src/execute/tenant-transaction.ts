@@ -4,6 +4,7 @@ import { sqlStateOf } from "../db/failures.ts";
 import { tenantContext } from "../db/tenant-context.ts";
 import type { Observe } from "../observe/observation.ts";
 import type { Tenant } from "../tenant.ts";
+import { LOCK_TIMEOUT_MS } from "./limits.ts";
 
 export interface TenantReadOptions {
   /** Bound on the statement, in milliseconds. */
@@ -27,6 +28,7 @@ export function tenantPrologue(tenant: Tenant, { timeoutMs }: { readonly timeout
     "SET LOCAL ROLE metricgate_reader",
     tenantContext(tenant.id),
     `SET LOCAL statement_timeout = ${timeoutMs}`,
+    `SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`,
   ].join("; ");
 }
 

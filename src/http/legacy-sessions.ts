@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import type { McpServer, WebStandardStreamableHTTPServerTransportOptions } from "@modelcontextprotocol/server";
 import { authInfoOf } from "../mcp/callers.ts";
 import type { Connections } from "../mcp/announce.ts";
 import type { ServerFactory } from "../mcp/server.ts";
-import type { Principal } from "../tenant.ts";
+import { extentOf, type Principal } from "../tenant.ts";
 
 interface Session {
   readonly transport: WebStandardStreamableHTTPServerTransport;
@@ -143,10 +142,5 @@ function sessionEnded(): Response {
 
 /** A session is one caller's with one extent of rights: a wider one's streams are not a narrower one's. */
 function samePrincipal(a: Principal, b: Principal): boolean {
-  return isDeepStrictEqual(extentOf(a), extentOf(b));
-}
-
-function extentOf({ tenant, user, scopes, allowed: { metrics, projects, instances } }: Principal): unknown {
-  const sorted = [scopes, metrics, projects, instances].map((names) => (names === undefined ? null : [...new Set<string>(names)].sort()));
-  return [tenant.id, user, ...sorted];
+  return a.user === b.user && extentOf(a) === extentOf(b);
 }

@@ -23,6 +23,8 @@ export interface EndpointOptions {
   readonly maxBodyBytes: number;
   readonly sessions: SessionOptions;
   readonly auth: HttpAuth;
+  /** Told who makes a request, when that is known. */
+  readonly onCaller?: (request: Request, principal: Principal) => void;
 }
 
 export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: EndpointOptions): McpEndpoint {
@@ -41,24 +43,28 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
     tell(open);
     tell(handler.notify);
   };
+  const answerCaller = async (body: Body, caller: Principal): Promise<Response> => {
+    const lacking = scopesLacking(body.parsed, caller);
+    if (lacking.length > 0) return refuse.scope(caller, lacking);
+    const inSession = sessions.handle(body.request, body.parsed, caller);
+    if (inSession !== null) return inSession;
+    if (isInitializeRequest(body.parsed) && (await isLegacyRequest(body.request, body.parsed)))
+      return sessions.open(body.request, body.parsed, caller);
+    return handler.fetch(body.request, {
+      authInfo: authInfoOf(caller),
+      ...(body.parsed === undefined ? {} : { parsedBody: body.parsed }),
+    });
+  };
   return {
     respond: async (request) => {
       if (hasCredentialInAddress(request)) return refuse.query();
       const caller = await callerOf(request, parts);
       if (caller instanceof AppError && !mayPass(request, caller, options.auth)) return refuse.identity(request, caller);
+      if (!(caller instanceof AppError)) options.onCaller?.(request, caller);
       const body = request.method === "POST" ? await readBody(request) : { request, parsed: undefined };
       // Nobody can be identified while the database is away: what needs no data is answered, a call says why it cannot be.
       if (caller instanceof AppError) return handler.fetch(body.request, body.parsed === undefined ? {} : { parsedBody: body.parsed });
-      const lacking = scopesLacking(body.parsed, caller);
-      if (lacking.length > 0) return refuse.scope(caller, lacking);
-      const inSession = sessions.handle(body.request, body.parsed, caller);
-      if (inSession !== null) return inSession;
-      if (isInitializeRequest(body.parsed) && (await isLegacyRequest(body.request, body.parsed)))
-        return sessions.open(body.request, body.parsed, caller);
-      return handler.fetch(body.request, {
-        authInfo: authInfoOf(caller),
-        ...(body.parsed === undefined ? {} : { parsedBody: body.parsed }),
-      });
+      return answerCaller(body, caller);
     },
     toolsChanged: () => both((to) => to.toolsChanged()),
     promptsChanged: () => both((to) => to.promptsChanged()),

@@ -18,7 +18,11 @@ import { mcpEndpoint } from "./mcp-endpoint.ts";
 import type { McpEndpoint } from "./mcp-endpoint.ts";
 import { healthRoutes, metricsRoute } from "./operator-routes.ts";
 import type { OperatorRoutes } from "./operator-routes.ts";
+import { jsonDepthLimit } from "./json-depth.ts";
+import { rateLimitHeaders } from "./rate-limit-headers.ts";
+import type { CallsLeft, RateLimitHeaders } from "./rate-limit-headers.ts";
 import { httpStatusOf } from "./status.ts";
+import type { Principal } from "../tenant.ts";
 
 export interface HttpOptions extends OperatorRoutes {
   readonly host: string;
@@ -33,6 +37,8 @@ export interface HttpOptions extends OperatorRoutes {
   readonly auth?: HttpAuth;
   readonly extend?: Extension;
   readonly sessionStream?: SessionOptions["stream"];
+  /** How many calls a caller has left; without it no answer says so. */
+  readonly callsLeft?: (principal: Principal) => Promise<CallsLeft>;
 }
 
 export interface HttpEdge extends Announce {
@@ -43,6 +49,7 @@ export interface HttpEdge extends Announce {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const TIMEOUT_CHECK_MS = 2000;
@@ -50,6 +57,7 @@ const KEEP_ALIVE_MS = 30_000;
 const MAX_CONNECTIONS = 1024;
 const CLOSE_GRACE_MS = 5000;
 const CLOSE_CHECK_MS = 20;
+const RATE_LIMIT_HEADERS = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"];
 const SESSIONS = { maxSessions: 1000, idleMs: 30 * 60_000 };
 
 /** Listens. Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
@@ -57,12 +65,15 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   const { mcp, host, port } = options;
   const sessions = { ...SESSIONS, ...(options.sessionStream === undefined ? {} : { stream: options.sessionStream }) };
   const auth: HttpAuth = options.auth ?? { required: false };
-  const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions, auth });
-  const app = routes({ ...options, auth }, endpoint);
+  const limits = options.callsLeft === undefined ? undefined : rateLimitHeaders(options.callsLeft);
+  const told = limits === undefined ? {} : { onCaller: limits.onCaller };
+  const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions, auth, ...told });
+  const app = routes({ ...options, auth }, endpoint, limits);
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
     serverOptions: {
+      maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
@@ -82,7 +93,7 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   };
 }
 
-function routes(options: HttpOptions & { readonly auth: HttpAuth }, endpoint: McpEndpoint): Hono {
+function routes(options: HttpOptions & { readonly auth: HttpAuth }, endpoint: McpEndpoint, limits: RateLimitHeaders | undefined): Hono {
   const { mcp, allowedOrigins, publicUrl } = options;
   const app = new Hono();
   const originAllowed = originCheck(allowedOrigins);
@@ -101,7 +112,7 @@ function routes(options: HttpOptions & { readonly auth: HttpAuth }, endpoint: Mc
       origin: (origin) => (originAllowed(origin) ? origin : null),
       allowMethods: ["GET", "POST", "DELETE"],
       allowHeaders: ["content-type", "authorization", "mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id"],
-      exposeHeaders: ["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
+      exposeHeaders: ["mcp-session-id", "mcp-protocol-version", "www-authenticate", ...RATE_LIMIT_HEADERS],
       maxAge: 600,
     }),
   );
@@ -119,7 +130,12 @@ function routes(options: HttpOptions & { readonly auth: HttpAuth }, endpoint: Mc
         );
       },
     }),
-    (context) => endpoint.respond(context.req.raw),
+    jsonDepthLimit(mcp.observe),
+    async (context) => {
+      const request = context.req.raw;
+      const response = await endpoint.respond(request);
+      return limits === undefined ? response : limits.decorate(request, response);
+    },
   );
   app.get("/metrics", metricsRoute(options));
   app.notFound((context) =>

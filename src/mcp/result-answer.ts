@@ -19,6 +19,7 @@ function resultText(result: Result): string {
   if (explanation !== undefined) {
     return [
       "Not run (dry_run): this is the plan. It read no data.",
+      explanation.admission,
       `estimate: ${explanation.estimate.rows} rows, cost ${explanation.estimate.cost}`,
       `statement: ${visible(explanation.statement)}`,
       `plan: ${visible(JSON.stringify(explanation.plan))}`,
@@ -30,9 +31,9 @@ function resultText(result: Result): string {
     .join("\n");
 
   function timing({ data: { cached, query_time_ms } }: Result): readonly string[] {
-    return [
-      `answered in ${query_time_ms} ms${cached ? ", from the cache" : ""}; good for ${meta.cache_ttl} s; columns: ${data.columns.map(columnNote).join(", ")}`,
-    ];
+    const from = cached ? ", from the cache" : "";
+    const again = meta.cache_ttl > 0 ? `; asked again within ${meta.cache_ttl} s it comes from the cache` : "";
+    return [`answered in ${query_time_ms} ms${from}${again}; columns: ${data.columns.map(columnNote).join(", ")}`];
   }
 }
 

@@ -85,6 +85,8 @@ function lineOf(observation: Observation): Line {
         ...tenantField(observation.tenantId),
         ...errorFields(scrubError(observation.error)),
       });
+    case "redis_lost":
+      return line("warn", `redis lost, going on without: ${scrub(observation.reason)}`, {});
     case "import_finished":
       return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
         "organization.id": String(observation.tenantId),
@@ -102,8 +104,9 @@ function lineOf(observation: Observation): Line {
 
 type CallObservation = Extract<
   Observation,
-  { kind: "tool_started" | "tool_called" | "stage_finished" | "query_finished" | "spec_refused" }
+  { kind: "tool_started" | "tool_called" | "stage_finished" | "query_finished" | "spec_refused" } | { kind: LimitKind }
 >;
+type LimitKind = "turn_taken" | "weighed" | "cache_asked" | "warmed_up" | "rate_limited";
 
 function callLineOf(observation: CallObservation): Line {
   switch (observation.kind) {
@@ -132,6 +135,27 @@ function callLineOf(observation: CallObservation): Line {
       });
     case "spec_refused":
       return line("info", "spec refused", { ...tenantField(observation.tenantId), "metricgate.problems": observation.codes });
+    default:
+      return limitLineOf(observation);
+  }
+}
+
+function limitLineOf(observation: Extract<Observation, { kind: LimitKind }>): Line {
+  const tenant = tenantField(observation.tenantId);
+  switch (observation.kind) {
+    case "turn_taken":
+      return line(observation.outcome === "BUSY" ? "warn" : "trace", `turn: ${observation.outcome}`, {
+        ...tenant,
+        "event.duration": nanoseconds(observation.waitMs),
+      });
+    case "weighed":
+      return line(observation.verdict === "refused" ? "info" : "trace", `weighed: ${observation.verdict}`, tenant);
+    case "cache_asked":
+      return line("trace", `cache: ${observation.outcome}`, tenant);
+    case "warmed_up":
+      return line("debug", `warm-up: ${observation.outcome}`, tenant);
+    case "rate_limited":
+      return line("warn", `rate limited by ${observation.scope}`, tenant);
   }
 }
 

@@ -26,7 +26,9 @@ export function metricsSink(version: string): MetricsSink {
   const provider = new MeterProvider({
     resource: resourceFromAttributes({ "service.name": "metricgate", "service.version": version }),
     readers: [reader],
-    views: ["db.client.operation.duration", "mcp.server.operation.duration", "metricgate.stage.duration"].map(secondsView),
+    views: ["db.client.operation.duration", "mcp.server.operation.duration", "metricgate.stage.duration", "metricgate.turn.wait"].map(
+      secondsView,
+    ),
   });
   const record = recorder(provider);
   const serializer = new PrometheusSerializer(undefined, false);
@@ -57,7 +59,10 @@ function recorder(provider: MeterProvider): Observe {
   const metrics = meter.createGauge("metricgate.catalog.metrics", { description: "Metrics in the catalog." });
   const dimensions = meter.createGauge("metricgate.catalog.dimensions", { description: "Dimensions in the catalog." });
 
+  const recordLimit = limitRecorder(provider);
+
   return (observation: Observation) => {
+    recordLimit(observation);
     switch (observation.kind) {
       case "tool_called":
         toolCalls.add(1, { tool: observation.tool, outcome: observation.outcome });
@@ -90,6 +95,35 @@ function recorder(provider: MeterProvider): Observe {
         metrics.record(observation.metrics);
         dimensions.record(observation.dimensions);
         return;
+      default:
+        return;
+    }
+  };
+}
+
+/** What limits, the cache and the queue did. */
+function limitRecorder(provider: MeterProvider): Observe {
+  const meter = provider.getMeter("metricgate");
+  const waits = meter.createHistogram("metricgate.turn.wait", {
+    unit: "s",
+    description: "Time a call waited for its turn at the database.",
+  });
+  const weighed = meter.createCounter("metricgate.statements.weighed", { description: "Statements by what their weight was found to be." });
+  const cache = meter.createCounter("metricgate.cache.asked", { description: "Answers asked of the cache, by outcome." });
+  const warmed = meter.createCounter("metricgate.cache.warmed", { description: "Answers made afresh in the background." });
+  const limited = meter.createCounter("metricgate.calls.rate_limited", { description: "Calls over a rate limit, by whose." });
+  return (observation: Observation) => {
+    switch (observation.kind) {
+      case "turn_taken":
+        return waits.record(observation.waitMs / 1000, { outcome: observation.outcome });
+      case "weighed":
+        return weighed.add(1, { verdict: observation.verdict });
+      case "cache_asked":
+        return cache.add(1, { outcome: observation.outcome });
+      case "warmed_up":
+        return warmed.add(1, { outcome: observation.outcome });
+      case "rate_limited":
+        return limited.add(1, { scope: observation.scope });
       default:
         return;
     }

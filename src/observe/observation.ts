@@ -37,6 +37,14 @@ export type Observation =
   | { readonly kind: "audit_failed"; readonly tenantId: number; readonly error: unknown }
   /** A server runs on the embedded database, whose logins are no wall between people: everybody on this machine is the operator. */
   | { readonly kind: "one_operator_mode" }
+  /** A call's turn at the database came, or did not. */
+  | { readonly kind: "turn_taken"; readonly tenantId: number; readonly waitMs: number; readonly outcome: "ok" | ErrorCode }
+  /** What a statement's weight was found to be. */
+  | { readonly kind: "weighed"; readonly tenantId: number; readonly verdict: "small" | "admitted" | "trial" | "refused" }
+  | { readonly kind: "cache_asked"; readonly tenantId: number; readonly outcome: "hit" | "miss" | "joined" | "off" }
+  | { readonly kind: "warmed_up"; readonly tenantId: number; readonly outcome: "done" | "skipped" }
+  | { readonly kind: "redis_lost"; readonly reason: string }
+  | { readonly kind: "rate_limited"; readonly tenantId: number; readonly scope: "tenant" | "principal" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {
       readonly kind: "import_finished";
@@ -49,7 +57,7 @@ export type Observation =
   /** A request turned away before any tool saw it. */
   | {
       readonly kind: "request_refused";
-      readonly reason: "host" | "origin" | "size" | "identity" | "scope" | "protocol";
+      readonly reason: "host" | "origin" | "size" | "depth" | "identity" | "scope" | "protocol";
       readonly status: number;
     }
   | { readonly kind: "unexpected_error"; readonly where: string; readonly error: unknown };

@@ -45,9 +45,10 @@ function planTime(spec: Spec, { now, weekStart }: PlanContext): PlanTime {
   const { time } = spec;
   if (!time) return { grain: null, from: null, to: null, compare: "none", shift: null };
   const named = time.range === null ? { from: time.from, to: time.to } : rangeDays(time.range, dayIn(spec.timezone, now), weekStart);
-  if (time.grain && named.from !== null) {
-    // Without an end the last bucket is that of the newest data, which is about now.
-    const count = bucketCount(time.grain, named.from, named.to ?? dayIn(spec.timezone, now), weekStart);
+  if (time.grain) {
+    // An open end is that of the data: its newest is about now, and of how far it goes back only the data knows.
+    const today = dayIn(spec.timezone, now);
+    const count = bucketCount(time.grain, named.from ?? today, named.to ?? today, weekStart);
     if (count > MAX_BUCKETS) throw tooManyBuckets(count, time.grain);
   }
   return { grain: time.grain, ...named, compare: time.compare, shift: shiftOf(time, named.from, named.to) };

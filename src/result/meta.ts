@@ -18,7 +18,6 @@ export function metaOf(spec: Spec, answer: Answer, catalog: Catalog): StoredResu
     spec,
     timezone: spec.timezone,
     data_as_of: answer.dataAsOf,
-    cache_ttl: 0,
     warnings: answer.warnings,
     deprecations: answer.deprecations,
     chart: spec.chart,
@@ -30,6 +29,6 @@ export function metaOf(spec: Spec, answer: Answer, catalog: Catalog): StoredResu
 export function explainedResult(explanation: Explanation, { spec, plan, catalog }: { spec: Spec; plan: Plan; catalog: Catalog }): Result {
   const answer = shape({ columns: [], rows: [] }, { spec, plan, catalog });
   const meta = { ...metaOf(spec, answer, catalog), summary: "Not run: this is the plan.", warnings: [] };
-  const { data } = pageOf("", { answer, queryTimeMs: 0, meta }, { offset: 0, limit: 0 });
-  return { data, meta: { ...meta, result_id: "", result_uri: "", explanation } };
+  const { data } = pageOf("", { answer, queryTimeMs: 0, cached: false, expiresAtMs: null, meta }, { offset: 0, limit: 0, cacheSeconds: 0 });
+  return { data, meta: { ...meta, cache_ttl: 0, result_id: "", result_uri: "", explanation } };
 }

@@ -7,15 +7,31 @@ export const INLINE_ROWS = 50;
 /** A whole answer as it is kept for paging. */
 export interface StoredResult {
   readonly answer: Answer;
-  readonly meta: Omit<ResultMeta, "result_id" | "result_uri">;
+  readonly meta: Omit<ResultMeta, "result_id" | "result_uri" | "cache_ttl">;
   readonly queryTimeMs: number;
+  /** Whether it was made earlier, for somebody with the same rights. */
+  readonly cached: boolean;
+  /** Until when a repeated spec may be answered from the cache, in milliseconds since 1970; null: it is not kept. */
+  readonly expiresAtMs: number | null;
+}
+
+/** Whole seconds for which a repeated spec may be answered from the cache. */
+export function cacheSeconds({ expiresAtMs }: StoredResult, nowMs: number): number {
+  return expiresAtMs === null ? 0 : Math.max(0, Math.floor((expiresAtMs - nowMs) / 1000));
+}
+
+export interface PageBounds {
+  readonly offset: number;
+  readonly limit: number;
+  /** See `cacheSeconds`. */
+  readonly cacheSeconds: number;
 }
 
 /** Rows `offset` to `offset + limit` of a stored answer in the envelope of CONTRACT.md section 5. */
 export function pageOf(
   id: string,
-  { answer, meta, queryTimeMs }: StoredResult,
-  { offset, limit }: { offset: number; limit: number },
+  { answer, meta, queryTimeMs, cached }: StoredResult,
+  { offset, limit, cacheSeconds: seconds }: PageBounds,
 ): Result {
   const rows = answer.rows.slice(offset, offset + limit);
   const end = offset + rows.length;
@@ -28,9 +44,9 @@ export function pageOf(
       truncated: rows.length < answer.total,
       next_cursor: end < answer.rows.length ? toCursor(end) : null,
       query_time_ms: queryTimeMs,
-      cached: false,
+      cached,
     },
-    meta: { ...meta, result_id: id, result_uri: `metricgate://results/${id}` },
+    meta: { ...meta, cache_ttl: seconds, result_id: id, result_uri: `metricgate://results/${id}` },
   };
 }
 

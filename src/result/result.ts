@@ -59,8 +59,10 @@ export interface Explanation {
   readonly plan: unknown;
   /** The statement's text with its placeholders; no values. */
   readonly statement: string;
-  /** The planner's guess. */
-  readonly estimate: { readonly rows: number; readonly cost: number };
+  /** The planner's guess, and the work that it and the number of buckets and groups come to. */
+  readonly estimate: { readonly rows: number; readonly cost: number; readonly work: number };
+  /** Whether it would run, one sentence. */
+  readonly admission: string;
 }
 
 /** What a tenant's data has for one dimension. */

@@ -19,6 +19,9 @@ export interface Stage {
   readonly close: () => Promise<void>;
 }
 
+/** Hundreds of calls in a few seconds are the point here. */
+const UNLIMITED = { METRICGATE_RATE_LIMIT_TENANT: "1000000", METRICGATE_RATE_LIMIT_PRINCIPAL: "1000000" };
+
 export const DATABASES = ["native", "embedded"] as const;
 
 /** Builds the stage; undefined where this database is not to be had. */
@@ -27,7 +30,7 @@ export async function openStage(kind: (typeof DATABASES)[number]): Promise<Stage
     const dataDir = mkdtempSync(join(tmpdir(), "metricgate-attacks-"));
     await furnish(await openEmbedded({ dataDir, observe: () => undefined }));
     return {
-      environment: { METRICGATE_DATA_DIR: dataDir, METRICGATE_TENANT: "a" },
+      environment: { METRICGATE_DATA_DIR: dataDir, METRICGATE_TENANT: "a", ...UNLIMITED },
       close: async () => rmSync(dataDir, { recursive: true, force: true }),
     };
   }
@@ -35,7 +38,7 @@ export async function openStage(kind: (typeof DATABASES)[number]): Promise<Stage
   if (url === undefined) return undefined;
   const scratch = await createScratch(url);
   await furnish(openNative({ url: scratch.url, observe: () => undefined }));
-  return { environment: { METRICGATE_DATABASE_URL: scratch.url, METRICGATE_TENANT: "a" }, close: scratch.drop };
+  return { environment: { METRICGATE_DATABASE_URL: scratch.url, METRICGATE_TENANT: "a", ...UNLIMITED }, close: scratch.drop };
 }
 
 async function furnish(database: Database): Promise<void> {

@@ -17,6 +17,9 @@ test("a handle works for the tenant and user it was given to, and for nobody els
   expect(store.get(two, id)).toBeUndefined();
   expect(store.get({ ...two, user: one.user }, id)).toBeUndefined();
   expect(store.get(one, "res_absent")).toBeUndefined();
+  // The same user by a key that may see less.
+  expect(store.get({ ...one, allowed: { projects: ["A"] } }, id)).toBeUndefined();
+  expect(store.get({ ...one, scopes: ["drill:read"] }, id)).toBeUndefined();
 });
 
 test("handles do not repeat, even for the same value", () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openProduct } from "../../src/app.ts";
+import { openProduct } from "../../src/product.ts";
 import type { Product } from "../../src/cli/host.ts";
 import { expiryOf } from "../../src/cli/key.ts";
 import { readConfig } from "../../src/config.ts";

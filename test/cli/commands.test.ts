@@ -104,11 +104,11 @@ test("query without totals, of more rows than a page: all of them", async () => 
 });
 
 test("query --explain asks for a dry run and prints plan, statement and estimate", async () => {
-  const explanation = { plan: { facts: [] }, statement: "select 1", estimate: { rows: 3, cost: 4.5 } };
+  const explanation = { plan: { facts: [] }, statement: "select 1", estimate: { rows: 3, cost: 4.5, work: 5 }, admission: "It would run." };
   const product = fakeProduct({ ...RESULT, meta: { ...RESULT.meta, explanation } });
   const { out } = await runCli(["query", "-", "--explain"], { product, readStdin: () => Promise.resolve('{"limit":3}') });
   expect(product.specs).toEqual([{ limit: 3, dry_run: true }]);
-  expect(out).toBe('plan:\n{\n  "facts": []\n}\n\nstatement:\nselect 1\n\nestimate: 3 rows, cost 4.5\n');
+  expect(out).toBe('plan:\n{\n  "facts": []\n}\n\nstatement:\nselect 1\n\nestimate: 3 rows, cost 4.5\nIt would run.\n');
 });
 
 test.each([["null"], ["[1]"], ['"text"'], ["3"]])("query --explain passes %s on as it is, to be refused as a spec", async (text) => {

@@ -87,7 +87,9 @@ test("import, then ask: a table, CSV, JSON, the plan; from a file and from stand
   const json = await run(["query", "-", "--format", "json"], { ...AS_FIXED, input: COUNT });
   expect(JSON.parse(json.out)).toMatchObject({ success: true, data: { total: 2 }, meta: { timezone: "Europe/Prague" } });
   const explained = await run(["query", "-", "--explain"], { ...AS_FIXED, input: COUNT });
-  expect(explained.out).toMatch(/^plan:\n\{[\s\S]+\nstatement:\nwith [\s\S]+\$1::int[\s\S]+\nestimate: \d+ rows, cost [\d.]+\n$/);
+  expect(explained.out).toMatch(
+    /^plan:\n\{[\s\S]+\nstatement:\nwith [\s\S]+\$1::int[\s\S]+\nestimate: \d+ rows, cost [\d.]+\nIt would run: [^\n]+\n$/,
+  );
 
   const listed = await run(["tenant", "list"]);
   expect(listed.out).toContain("fixed   Fixed  Europe/Prague  sunday");

@@ -51,9 +51,15 @@ test("what an answer must own up to is in its text as in its envelope", async ()
 });
 
 test("an explanation shows plan, statement and estimate, and no rows", async () => {
-  const explanation = { plan: { facts: ["issues"] }, statement: "SELECT 1\nWHERE tenant_id = $1", estimate: { rows: 5, cost: 12.5 } };
+  const explanation = {
+    plan: { facts: ["issues"] },
+    statement: "SELECT 1\nWHERE tenant_id = $1",
+    estimate: { rows: 5, cost: 12.5, work: 13 },
+    admission: "It would run: estimated at 13 units of work, limit 99.",
+  };
   const { text, structured } = resultAnswer(await resultWith({ rows: [] }, { explanation }));
   expect(text).toMatch(/^Not run \(dry_run\): this is the plan/);
+  expect(text).toContain("\nIt would run: estimated at 13 units of work, limit 99.\n");
   expect(text).toContain("estimate: 5 rows, cost 12.5");
   expect(text).toContain("statement: SELECT 1\\nWHERE tenant_id = $1");
   expect(text).toContain('plan: {"facts":["issues"]}');

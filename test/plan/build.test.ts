@@ -54,6 +54,10 @@ test("too many buckets are refused with what would do, exactly enough are not", 
   const last = new Date(Date.UTC(2000, 0, 1 + MAX_BUCKETS)).toISOString().slice(0, 10);
   const tooFar = new Date(Date.UTC(2000, 0, 2 + MAX_BUCKETS)).toISOString().slice(0, 10);
   expect(days(last)).not.toThrow();
+  // An end far ahead, without a beginning: the data cannot be that long.
+  const ahead = (to: string) => () => plan({ measures: [{ name: "issues_created" }], time: { grain: "day", to } });
+  expect(ahead("2030-01-01")).not.toThrow();
+  expect(ahead("9999-12-31")).toThrow(/day buckets are more than the 5000 allowed/);
   expect(days(tooFar)).toThrow(AppError);
   try {
     days("2024-01-01")();

@@ -6,14 +6,14 @@ import type { Answer } from "../../src/result/shape.ts";
 
 const rows = Array.from({ length: 7 }, (_, index) => [`row ${index}`, index]);
 const answer = { columns: [], rows, totals: ["", 21], total: 9, warnings: ["before"], missing: [] } as unknown as Answer;
-const stored = { answer, meta: {}, queryTimeMs: 3 } as unknown as StoredResult;
+const stored = { answer, meta: {}, queryTimeMs: 3, cached: false, expiresAtMs: null } as unknown as StoredResult;
 
 test("pages follow each other without gap or overlap, the last without a cursor", () => {
   const seen: unknown[] = [];
   let offset: number | undefined = 0;
   const sizes: number[] = [];
   while (offset !== undefined) {
-    const { data } = pageOf("res_x", stored, { offset, limit: 3 });
+    const { data } = pageOf("res_x", stored, { offset, limit: 3, cacheSeconds: 0 });
     seen.push(...data.rows);
     sizes.push(data.rows.length);
     expect(data).toMatchObject({ total: 9, truncated: true, totals: ["", 21], query_time_ms: 3, cached: false });
@@ -25,10 +25,10 @@ test("pages follow each other without gap or overlap, the last without a cursor"
 
 test("an answer without totals says nothing of them; a whole answer is not truncated", () => {
   const whole = { ...stored, answer: { ...answer, totals: undefined, total: 7 } };
-  const { data, meta } = pageOf("res_x", whole, { offset: 0, limit: 50 });
+  const { data, meta } = pageOf("res_x", whole, { offset: 0, limit: 50, cacheSeconds: 17 });
   expect("totals" in data).toBe(false);
   expect(data.truncated).toBe(false);
-  expect(meta).toMatchObject({ result_id: "res_x", result_uri: "metricgate://results/res_x" });
+  expect(meta).toMatchObject({ cache_ttl: 17, result_id: "res_x", result_uri: "metricgate://results/res_x" });
 });
 
 test.each([

@@ -67,14 +67,14 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
       const stored = answerOf(parsed.spec, options.rows ?? 3);
       const id = `res_${results.size + 1}`;
       results.set(id, { owner: ownerOf(principal), stored });
-      return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS });
+      return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: 0 });
     },
     page: async (principal, { result_id, cursor, limit }) => {
       const found = results.get(result_id);
       if (found === undefined || found.owner !== ownerOf(principal))
         throw new AppError("NOT_FOUND", "There is no such result.", { next: "Run the spec again." });
       const offset = cursor === undefined || cursor === null ? 0 : (readCursor(cursor) ?? 0);
-      return pageOf(result_id, found.stored, { offset, limit: limit ?? INLINE_ROWS });
+      return pageOf(result_id, found.stored, { offset, limit: limit ?? INLINE_ROWS, cacheSeconds: 0 });
     },
     values: async (_principal, { dimension, search }) => {
       if (!catalog.dimensions.has(dimension)) {
@@ -133,6 +133,8 @@ function answerOf(spec: Spec, rows: number): StoredResult {
       dataAsOf: "2024-05-01T00:00:00Z",
     } as unknown as StoredResult["answer"],
     queryTimeMs: 1,
+    cached: false,
+    expiresAtMs: null,
     meta: {
       summary: `${rows} rows`,
       spec_version: "1.0.0",
@@ -141,7 +143,6 @@ function answerOf(spec: Spec, rows: number): StoredResult {
       spec,
       timezone: spec.timezone,
       data_as_of: "2024-05-01T00:00:00Z",
-      cache_ttl: 0,
       warnings: ["no issue_type 'bug'; there is 'Bug'"],
       deprecations: [],
       chart: null,

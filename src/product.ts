@@ -1,0 +1,93 @@
+import { type App, createApp } from "./app.ts";
+import type { Product, Serving } from "./cli/host.ts";
+import type { Config } from "./config.ts";
+import type { Database } from "./db/database.ts";
+import { assertSchema } from "./db/migrate.ts";
+import { tenantDirectory } from "./db/tenant-directory.ts";
+import type { Observe } from "./observe/observation.ts";
+
+/** A running protocol server, for as long as the product is open. */
+interface Edge {
+  close(): Promise<void>;
+}
+
+/** What the commands run on: the app with an operator's tools and the protocol edges. */
+export async function openProduct(
+  config: Config,
+  { demo = false, metrics = false }: { readonly demo?: boolean; readonly metrics?: boolean } = {},
+): Promise<Product> {
+  const isEmbedded = config.databaseUrl === undefined;
+  // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
+  const operator = () => import("./operator.ts");
+  const oversight = () => import("./oversight.ts");
+  const prepare = async (database: Database, observe: Observe): Promise<void> => {
+    const { seedDemo } = await import("./ingest/demo/seed-demo.ts");
+    await seedDemo(database, { dataDir: config.dataDir, now: new Date(), observe });
+  };
+  const seed = demo && isEmbedded ? { prepare } : {};
+  const app = await createApp(config, { metrics, ...seed });
+  const { observe } = app.observers;
+  const edges: Edge[] = [];
+  return {
+    ...app,
+    tenants: async () => tenantDirectory(await app.database()),
+    access: async () => (await import("./access.ts")).access(await app.database(), app.keyRing, config),
+    migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
+    importData: async (order) => (await operator()).importData(await app.database(), order, observe),
+    proveIsolation: async () => (await oversight()).proveIsolation(await app.database(), app.pipeline),
+    verifyTrails: async (wanted) => (await oversight()).verifyTrails(await app.database(), wanted),
+    exportHeads: async () => (await oversight()).exportHeads(await app.database(), new Date()),
+    pruneTrails: async (before) => (await oversight()).pruneTrails(await app.database(), before, config.user),
+    check: async () => {
+      const checks = await (await operator()).checkDatabase(app.database, config);
+      if (checks.some(({ what, ok }) => what === "database" && !ok)) return checks;
+      return [...checks, ...(await (await import("./access.ts")).checkAccess(await app.database(), app.keyRing, config))];
+    },
+    serveStdio: () => serveStdio(app, edges),
+    serveHttp: (host, port) => serveHttp(app, edges, { host, port }),
+    close: async () => {
+      await Promise.allSettled(edges.map((edge) => edge.close()));
+      await app.close();
+    },
+  };
+}
+
+async function serveStdio(app: App, edges: Edge[]): Promise<Serving> {
+  const { serveOverStdio } = await import("./mcp/stdio.ts");
+  const { observe } = app.observers;
+  const edge = serveOverStdio(app.mcp);
+  edges.push(edge);
+  announce(app, { transport: "stdio" });
+  void app.database().catch((error: unknown) => observe({ kind: "unexpected_error", where: "database", error }));
+  return { closed: edge.closed };
+}
+
+async function serveHttp(app: App, edges: Edge[], { host, port }: { readonly host: string; readonly port: number }): Promise<Serving> {
+  const { config, observers, limiter } = app;
+  const { identify, auth } = await app.identityOverHttp(host);
+  const { serveOverHttp } = await import("./http/server.ts");
+  // Not ready also when the database went away, or moved on to a schema this release cannot serve.
+  const ready = async (): Promise<boolean> => (await assertSchema(await app.database()), true);
+  const edge = await serveOverHttp({
+    host,
+    port,
+    allowedOrigins: config.allowedOrigins,
+    mcp: { ...app.mcp, identify },
+    auth,
+    ready,
+    callsLeft: limiter.state,
+    ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
+    ...(observers.metricsText === undefined ? {} : { metricsText: observers.metricsText }),
+  });
+  edges.push(edge);
+  announce(app, { transport: "http", address: edge.url });
+  return { url: edge.url };
+}
+
+function announce(
+  { config, observers: { observe } }: App,
+  where: { readonly transport: "stdio" } | { readonly transport: "http"; readonly address: string },
+): void {
+  observe({ kind: "server_started", ...where, startMs: performance.now() });
+  if (config.databaseUrl === undefined) observe({ kind: "one_operator_mode" });
+}
