@@ -104,9 +104,8 @@ async function refresh(spec: Spec, call: Call): Promise<boolean> {
 
 async function planned(spec: Spec, call: Call) {
   const { catalog, principal } = call;
-  const { tenant } = principal;
-  const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: tenant.weekStart }));
-  return { plan, statement: await stage(call, "compile", () => compile(plan, tenant, catalog)) };
+  const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: principal.tenant.weekStart }));
+  return { plan, statement: await stage(call, "compile", () => compile(plan, principal.tenant, catalog)) };
 }
 
 function parse(input: unknown, { catalog, principal, observe }: Call): Spec {
