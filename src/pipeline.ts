@@ -124,8 +124,7 @@ async function refresh(spec: Spec, call: Call): Promise<boolean> {
 
 async function planned(spec: Spec, call: Call) {
   const { catalog, principal } = call;
-  const { tenant } = principal;
-  const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: tenant.weekStart }));
+  const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: principal.tenant.weekStart }));
   return { plan, statement: await stage(call, "compile", () => compile(plan, principal, catalog)) };
 }
 
