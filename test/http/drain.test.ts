@@ -61,3 +61,18 @@ test("a client that listens for notices, or that has gone, holds up nobody", asy
   await closing;
   expect(performance.now() - startMs).toBeLessThan(3_000);
 });
+
+test.each(["v1", "v2-2025"] as const)("a call that a %s client cancelled is not waited for, nor its stream kept", async (generation) => {
+  let isBehindGate = false;
+  const http = await testHttp({ gate: () => ((isBehindGate = true), new Promise(() => undefined)) });
+  await using client = await connect(generation, { url: http.edge.url });
+  const cancel = new AbortController();
+  const call = client.call("run_analytics_spec", SPEC, { signal: cancel.signal });
+  await expect.poll(() => isBehindGate).toBe(true);
+  cancel.abort();
+  await expect(call).rejects.toThrow();
+  await expect.poll(() => http.parts.pipeline.cancelled).toBe(1);
+  const startMs = performance.now();
+  await http.edge.close();
+  expect(performance.now() - startMs).toBeLessThan(3_000);
+});
