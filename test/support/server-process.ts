@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { createInterface } from "node:readline";
 import { must } from "../../src/must.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
@@ -13,11 +12,8 @@ export interface LogLine {
   readonly "error.message"?: string;
 }
 
-/** A real server: `src/main.ts serve`, as an operator starts it. */
-export interface ServerProcess extends AsyncDisposable {
-  readonly process: ChildProcess;
-  /** The exit status; null where a signal ended it. */
-  readonly exited: Promise<number | null>;
+/** What a server says on standard error. */
+export interface Heard {
   readonly lines: readonly LogLine[];
   /** What was said on standard error besides log lines; a crash is there. */
   readonly said: () => string;
@@ -25,9 +21,39 @@ export interface ServerProcess extends AsyncDisposable {
   readonly mistakes: () => readonly string[];
 }
 
+/** A real server: `src/main.ts serve`, as an operator starts it. */
+export interface ServerProcess extends Heard, AsyncDisposable {
+  readonly process: ChildProcess;
+  /** The exit status; null where a signal ended it. */
+  readonly exited: Promise<number | null>;
+}
+
 export interface HttpProcess extends ServerProcess {
   readonly url: string;
   readonly origin: string;
+}
+
+/** Reads standard error as it comes. */
+export function readLog(): Heard & { readonly hear: (text: string) => void } {
+  const lines: LogLine[] = [];
+  let said = "";
+  let rest = "";
+  return {
+    lines,
+    said: () => said + rest,
+    mistakes: () => [
+      ...lines.flatMap((line) => (line["event.action"] === "unexpected_error" && !isOfDatabase(line) ? [JSON.stringify(line)] : [])),
+      ...(said + rest).split("\n").filter((line) => line !== "" && !/^metricgate \S+ serves MCP at /.test(line)),
+    ],
+    hear: (text) => {
+      const whole = (rest + text).split("\n");
+      rest = whole.pop() ?? "";
+      for (const line of whole) {
+        if (line.startsWith("{")) lines.push(JSON.parse(line) as LogLine);
+        else said += `${line}\n`;
+      }
+    },
+  };
 }
 
 function start(args: readonly string[], environment: Readonly<Record<string, string>>): ServerProcess {
@@ -35,24 +61,15 @@ function start(args: readonly string[], environment: Readonly<Record<string, str
     env: { ...process.env, METRICGATE_LOG_LEVEL: "info", ...environment },
     stdio: ["pipe", "pipe", "pipe"],
   });
-  const lines: LogLine[] = [];
-  let said = "";
+  const log = readLog();
   const { promise: exited, resolve } = Promise.withResolvers<number | null>();
   child.on("close", (code) => resolve(code));
   child.stdin.on("error", () => undefined);
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    if (line.startsWith("{")) lines.push(JSON.parse(line) as LogLine);
-    else said += `${line}\n`;
-  });
+  child.stderr.on("data", (chunk: Buffer) => log.hear(chunk.toString()));
   return {
     process: child,
     exited,
-    lines,
-    said: () => said,
-    mistakes: () => [
-      ...lines.flatMap((line) => (line["event.action"] === "unexpected_error" && !isOfDatabase(line) ? [JSON.stringify(line)] : [])),
-      ...said.split("\n").filter((line) => line !== "" && !/^metricgate \S+ serves MCP at /.test(line)),
-    ],
+    ...log,
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
       await exited;
