@@ -19,8 +19,15 @@ const host: Host = {
   open: (flags, options) => openProduct(configOf(flags), options),
   stopped: () =>
     new Promise((resolve) => {
-      process.once("SIGINT", () => resolve());
-      process.once("SIGTERM", () => resolve());
+      let isAsked = false;
+      const onSignal = (): void => {
+        // Whoever asks again does not want to wait for the calls that still run.
+        if (isAsked) process.exit(1);
+        isAsked = true;
+        resolve();
+      };
+      process.on("SIGINT", onSignal);
+      process.on("SIGTERM", onSignal);
     }),
 };
 

@@ -113,7 +113,7 @@ export interface Host {
   readonly isInteractive: boolean;
   readonly catalogDirectory: (flags: Flags) => string;
   readonly open: (flags: Flags, options?: { readonly demo?: boolean; readonly metrics?: boolean }) => Promise<Product>;
-  /** Settles at SIGINT or SIGTERM. */
+  /** Settles at the first SIGINT or SIGTERM; a second one ends the process with status 1. */
   readonly stopped: () => Promise<void>;
 }
 

@@ -41,7 +41,7 @@ export interface Database {
    * A connection that was lost is tried once more, so that what it writes may be there twice, but never be missed.
    */
   append(request: Omit<ReadRequest, "signal">): Promise<Rows>;
-  /** Lends one connection of a writing login; released when `work` settles, as broken unless it ended cleanly. */
+  /** Lends one connection of a writing login; released when `work` settles, as broken unless it ended cleanly; the directory's within 10 s. */
   session<T>(login: Exclude<Login, "api" | "auditor">, work: (client: PoolClient) => Promise<T>): Promise<T>;
   /** The pool itself, for libraries that need one. */
   pool(login: Login): Pool;

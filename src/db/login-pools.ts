@@ -36,6 +36,8 @@ export function loginPools(
       connectionTimeoutMillis: 5_000,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
+      // A peer that vanished is noticed in some 20 s, also while nothing is asked; the system would take two hours.
+      keepAliveInitialDelayMillis: 10_000,
       application_name: `metricgate ${use}`,
       options: "-c TimeZone=UTC -c DateStyle=ISO,YMD",
       pipeline: use === "api" || use === "auditor",

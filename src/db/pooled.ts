@@ -20,6 +20,8 @@ export interface Pools {
 
 const CANCEL_AGAIN_MS = 100;
 const GIVE_UP_MS = 3_000;
+/** Looking up who calls is short, and every call waits for it: a connection that has gone silent must not hold them all. */
+const DIRECTORY_TIMEOUT_MS = 5_000;
 
 /** Watches one checked-out connection: ends its statement at the deadline or the caller's wish. */
 interface Watch {
@@ -155,21 +157,27 @@ async function* stream(pools: Pools, request: ReadRequest, batchRows: number): A
   }
 }
 
-async function session<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect().catch((thrown: unknown) => {
-    throw databaseError(thrown);
-  });
+async function session<T>(pools: Pools, login: Login, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pools
+    .pool(login)
+    .connect()
+    .catch((thrown: unknown) => {
+      throw databaseError(thrown);
+    });
+  // Imports and migrations take as long as they take.
+  const watching = login === "directory" ? watch(pools, client, performance.now() + DIRECTORY_TIMEOUT_MS, undefined) : undefined;
   let clean = false;
   try {
     const done = await work(client);
     if (client.getTransactionStatus() !== "I") {
       throw new AppError("INTERNAL", "A transaction was left open.");
     }
-    clean = true;
+    clean = watching?.endedBy() === undefined;
     return done;
   } catch (thrown) {
     throw isOfDatabase(thrown) ? databaseError(thrown) : thrown;
   } finally {
+    watching?.stop();
     client.release(!clean);
   }
 }
@@ -186,7 +194,7 @@ export function pooledDatabase(pools: Pools): Database {
     read: (request) => run(pools, "api", request),
     stream: (request, batchRows) => stream(pools, request, batchRows),
     append: (request) => run(pools, "auditor", request),
-    session: (login, work) => session(pools.pool(login), work),
+    session: (login, work) => session(pools, login, work),
     pool: (login) => pools.pool(login),
     close: () => pools.close(),
   };

@@ -45,10 +45,7 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
       const session = kept.sessions.get(id);
       if (session === undefined || !samePrincipal(session.principal, principal)) return null;
       kept.touch(id, session);
-      return session.transport.handleRequest(request, {
-        ...(body === undefined ? {} : { parsedBody: body }),
-        authInfo: authInfoOf(principal),
-      });
+      return inSession(session, request, body);
     },
     open: async (request, body, principal) => {
       const server = factory({ era: "legacy", authInfo: authInfoOf(principal) });
@@ -65,6 +62,25 @@ export function legacySessions(factory: ServerFactory, connections: Connections,
     },
     close: kept.close,
   };
+}
+
+async function inSession({ transport, principal }: Session, request: Request, body: unknown): Promise<Response> {
+  const response = await transport.handleRequest(request, {
+    ...(body === undefined ? {} : { parsedBody: body }),
+    authInfo: authInfoOf(principal),
+  });
+  // A cancelled call gets no answer, so that the library would keep its stream open for as long as the session.
+  for (const id of cancelledBy(body)) transport.closeSSEStream(id);
+  return response;
+}
+
+/** Requests that a body, one message or several, says are wanted no more. */
+function cancelledBy(body: unknown): readonly (string | number)[] {
+  return (Array.isArray(body) ? body : [body]).flatMap((message: unknown) => {
+    const { method, params } = (message ?? {}) as { readonly method?: unknown; readonly params?: { readonly requestId?: unknown } };
+    const id = params?.requestId;
+    return method === "notifications/cancelled" && (typeof id === "string" || typeof id === "number") ? [id] : [];
+  });
 }
 
 /** The sessions there are, in the order of their last use. */

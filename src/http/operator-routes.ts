@@ -5,16 +5,19 @@ import type { Context } from "hono";
 export interface OperatorRoutes {
   /** Resolves when the server can answer questions; rejects or resolves false while it cannot. */
   readonly ready: () => Promise<boolean>;
+  /** Whether the server is on its way out: it is not ready any more, and will not be. */
+  readonly isStopping?: () => boolean;
   readonly metricsText?: () => Promise<string>;
 }
 
 const READY_WITHIN_MS = 2000;
 
 /** Whether the process lives and can work; these say nothing else, so that anyone may ask. */
-export function healthRoutes({ ready }: OperatorRoutes): Hono {
+export function healthRoutes({ ready, isStopping = () => false }: OperatorRoutes): Hono {
   const routes = new Hono();
   routes.get("/live", (context) => context.json({ status: "live" }));
   routes.get("/ready", async (context) => {
+    if (isStopping()) return context.json({ status: "stopping" }, 503);
     const isReady = await within(READY_WITHIN_MS, ready());
     return isReady ? context.json({ status: "ready" }) : context.json({ status: "starting" }, 503);
   });

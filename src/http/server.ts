@@ -1,7 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
-import { createAdaptorServer } from "@hono/node-server";
+import { createAdaptorServer, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
@@ -12,6 +12,7 @@ import type { McpParts } from "../mcp/parts.ts";
 import { serverFactory } from "../mcp/server.ts";
 import type { Extension } from "../mcp/server.ts";
 import { type HttpAuth, METADATA_PATH, resourceMetadata } from "./challenge.ts";
+import { createDrain, type Drain, refuseStopping } from "./drain.ts";
 import { hostAndOriginGuard, originCheck } from "./guards.ts";
 import type { SessionOptions } from "./legacy-sessions.ts";
 import { mcpEndpoint } from "./mcp-endpoint.ts";
@@ -44,7 +45,7 @@ export interface HttpOptions extends OperatorRoutes {
 export interface HttpEdge extends Announce {
   /** Where clients connect: `http://127.0.0.1:8765/mcp`. */
   readonly url: string;
-  /** Lets running requests end for a while, then closes. */
+  /** Says at once that it is not ready and begins nothing new; answers what runs, for 25 s at most; then closes. */
   close(): Promise<void>;
 }
 
@@ -55,7 +56,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const TIMEOUT_CHECK_MS = 2000;
 const KEEP_ALIVE_MS = 30_000;
 const MAX_CONNECTIONS = 1024;
-const CLOSE_GRACE_MS = 5000;
+/** How long calls that run get to be answered; orchestrators kill after 30 s. */
+const DRAIN_MS = 25_000;
+const CLOSE_GRACE_MS = 2000;
 const CLOSE_CHECK_MS = 20;
 const RATE_LIMIT_HEADERS = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"];
 const SESSIONS = { maxSessions: 1000, idleMs: 30 * 60_000 };
@@ -68,7 +71,8 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   const limits = options.callsLeft === undefined ? undefined : rateLimitHeaders(options.callsLeft);
   const told = limits === undefined ? {} : { onCaller: limits.onCaller };
   const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions, auth, ...told });
-  const app = routes({ ...options, auth }, endpoint, limits);
+  const drain = createDrain();
+  const app = routes({ ...options, auth, isStopping: () => drain.isStopping }, { endpoint, limits, drain });
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
@@ -89,13 +93,22 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
     promptsChanged,
     resourcesChanged,
     resourceUpdated,
-    close: () => close(server, endpoint),
+    close: async () => {
+      await drain.stop(DRAIN_MS);
+      await close(server, endpoint);
+    },
   };
 }
 
-function routes(options: HttpOptions & { readonly auth: HttpAuth }, endpoint: McpEndpoint, limits: RateLimitHeaders | undefined): Hono {
+interface Served {
+  readonly endpoint: McpEndpoint;
+  readonly limits: RateLimitHeaders | undefined;
+  readonly drain: Drain;
+}
+
+function routes(options: HttpOptions & { readonly auth: HttpAuth }, { endpoint, limits, drain }: Served): Hono<{ Bindings: HttpBindings }> {
   const { mcp, allowedOrigins, publicUrl } = options;
-  const app = new Hono();
+  const app = new Hono<{ Bindings: HttpBindings }>();
   const originAllowed = originCheck(allowedOrigins);
   // Before the guard: an orchestrator asks by address.
   app.route("/health", healthRoutes(options));
@@ -133,6 +146,7 @@ function routes(options: HttpOptions & { readonly auth: HttpAuth }, endpoint: Mc
     jsonDepthLimit(mcp.observe),
     async (context) => {
       const request = context.req.raw;
+      if (!drain.admit(request, context.env.outgoing)) return refuseStopping();
       const response = await endpoint.respond(request);
       return limits === undefined ? response : limits.decorate(request, response);
     },

@@ -12,7 +12,13 @@ export type Generation = (typeof GENERATIONS)[number];
 /** How a client reaches its server: a URL, or the environment of the stdio test server. */
 export type Target =
   | { readonly url: string; readonly bearer?: string }
-  | { readonly stdio: Readonly<Record<string, string>>; readonly entry?: string; readonly args?: readonly string[] };
+  | {
+      readonly stdio: Readonly<Record<string, string>>;
+      readonly entry?: string;
+      readonly args?: readonly string[];
+      /** Hears what the server says on standard error. */
+      readonly onStderr?: (text: string) => void;
+    };
 
 type CallOptions = {
   readonly signal?: AbortSignal;
@@ -52,7 +58,7 @@ export async function connect(generation: Generation, target: Target): Promise<T
 
 async function connectV1(target: Target): Promise<ClientV1> {
   const client = new ClientV1({ name: "test-v1", version: "1.0.0" });
-  const transport = "url" in target ? new HttpV1(new URL(target.url), initOf(target)) : new StdioV1(processOf(target));
+  const transport = "url" in target ? new HttpV1(new URL(target.url), initOf(target)) : hear(new StdioV1(processOf(target)), target);
   await client.connect(transport as never);
   return client;
 }
@@ -60,7 +66,7 @@ async function connectV1(target: Target): Promise<ClientV1> {
 async function connectV2(target: Target, generation: Generation): Promise<ClientV2> {
   const mode = generation === "v2-2026" ? { pin: "2026-07-28" } : "legacy";
   const client = new ClientV2({ name: "test-v2", version: "1.0.0" }, { versionNegotiation: { mode } });
-  await client.connect("url" in target ? new HttpV2(new URL(target.url), initOf(target)) : new StdioV2(processOf(target)));
+  await client.connect("url" in target ? new HttpV2(new URL(target.url), initOf(target)) : hear(new StdioV2(processOf(target)), target));
   return client;
 }
 
@@ -68,7 +74,17 @@ function initOf({ bearer }: Extract<Target, { url: string }>) {
   return bearer === undefined ? {} : { requestInit: { headers: { authorization: `Bearer ${bearer}` } } };
 }
 
-function processOf({ stdio, entry = STDIO_ENTRY, args = [] }: Extract<Target, { stdio: unknown }>) {
+function hear<T extends StdioV1 | StdioV2>(transport: T, { onStderr }: Extract<Target, { stdio: unknown }>): T {
+  transport.stderr?.on("data", (chunk: Buffer) => onStderr?.(chunk.toString()));
+  return transport;
+}
+
+function processOf({ stdio, entry = STDIO_ENTRY, args = [], onStderr }: Extract<Target, { stdio: unknown }>) {
   const environment = Object.fromEntries(Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined));
-  return { command: process.execPath, args: [entry, ...args], env: { ...environment, ...stdio }, stderr: "ignore" as const };
+  return {
+    command: process.execPath,
+    args: [entry, ...args],
+    env: { ...environment, ...stdio },
+    stderr: onStderr === undefined ? ("ignore" as const) : ("pipe" as const),
+  };
 }
