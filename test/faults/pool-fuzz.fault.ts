@@ -32,6 +32,8 @@ const POOL_SIZES = { api: 8, stream: 3, auditor: 4 };
 /** Shorter than statements that are meant to hold connections: some callers must find none. */
 const CONNECT_TIMEOUT_MS = 150;
 const SLOW = "select count(*) from generate_series(1, 2000000000)";
+/** Waits for a lock that a superuser keeps: holds a connection, and costs nothing. */
+const HOLD = "select from hold.it";
 const DIMENSIONS = ["label", "status", "sprint_name", "assignee", "issue_type"] as const;
 
 /** What may happen to a call whoever makes it, while others exhaust pools and backends die. */
@@ -75,6 +77,8 @@ describe.skipIf(serverUrl === undefined)(`the pool under a crowd, seed ${SEED} (
   let pipeline: Pipeline;
   let cachedPipeline: Pipeline;
   let tenants: readonly MarkedTenant[];
+  const unlock = Promise.withResolvers<void>();
+  let locking: Promise<void> = Promise.resolve();
   /** By tenant and question, and by tenant and dimension: what a quiet moment answered. */
   const answers = new Map<string, string>();
   const pages = new Map<number, Paged[]>();
@@ -95,6 +99,15 @@ describe.skipIf(serverUrl === undefined)(`the pool under a crowd, seed ${SEED} (
         answers.set(`${own.tenant.id}/${dimension}`, JSON.stringify(await calm.values(own.principal, { dimension, limit: 200 })));
     }
     await quiet.close();
+    const isLocked = Promise.withResolvers<void>();
+    locking = asSuperuser(scratch.url, async (admin) => {
+      await admin.query("create schema hold; create table hold.it (); grant usage on schema hold to metricgate_reader");
+      await admin.query("grant select on hold.it to metricgate_reader");
+      await admin.query("begin; lock table hold.it in access exclusive mode");
+      isLocked.resolve();
+      await unlock.promise;
+    });
+    await Promise.race([isLocked.promise, locking]);
     database = openNative({ url: scratch.url, observe: () => undefined, poolSizes: POOL_SIZES, connectTimeoutMs: CONNECT_TIMEOUT_MS });
     const results = memoryResultStore<StoredResult>({ maxBytes: 2 ** 28, maxTenantBytes: 2 ** 28 });
     const parts = {
@@ -111,6 +124,8 @@ describe.skipIf(serverUrl === undefined)(`the pool under a crowd, seed ${SEED} (
     cachedPipeline = audited(createPipeline({ ...parts, cache: memoryAnswerCache(CACHE_LIMITS) }), audit, () => undefined);
   }, 120_000);
   afterAll(async () => {
+    unlock.resolve();
+    await locking;
     await database.close();
     await scratch.drop();
   }, 30_000);
@@ -175,10 +190,10 @@ describe.skipIf(serverUrl === undefined)(`the pool under a crowd, seed ${SEED} (
         own.principal,
         choose.oneOf([{}, { measures: [{ name: "wipp" }] }, { measures: [{ name: "wip" }], dimensions: ["x"] }, 7]),
       ),
-    deadline: ({ own, choose }) => port(own, SLOW, { timeoutMs: 1 + choose.below(5) }),
+    deadline: ({ own, choose }) => port(own, choose.oneOf([SLOW, HOLD]), { timeoutMs: 1 + choose.below(5) }),
     failing: ({ own, choose }) =>
       port(own, choose.oneOf(["select 1 / (select 0)", "selec 1", "select summary::int from warehouse.issue"]), { timeoutMs: 5_000 }),
-    held: ({ own, choose }) => port(own, SLOW, { timeoutMs: 5_000, signal: AbortSignal.timeout(20 + choose.below(180)) }),
+    held: ({ own, choose }) => port(own, HOLD, { timeoutMs: 5_000, signal: AbortSignal.timeout(20 + choose.below(180)) }),
     stream: async ({ own, choose }) => {
       const statement = { text: "select summary, tenant_id from warehouse.issue order by issue_key", values: [] };
       const wanted = choose.below(4);
@@ -200,7 +215,7 @@ describe.skipIf(serverUrl === undefined)(`the pool under a crowd, seed ${SEED} (
   /** Takes every connection of the pool for longer than anybody waits for one. */
   const exhaust = async (): Promise<void> => {
     const own = must(tenants[0], "a tenant");
-    const hold = (): Promise<unknown> => port(own, SLOW, { timeoutMs: 5_000, signal: AbortSignal.timeout(3 * CONNECT_TIMEOUT_MS) });
+    const hold = (): Promise<unknown> => port(own, HOLD, { timeoutMs: 5_000, signal: AbortSignal.timeout(3 * CONNECT_TIMEOUT_MS) });
     await Promise.allSettled(Array.from({ length: 2 * POOL_SIZES.api }, hold));
   };
   /** A probe may find no connection, or one that dies in its hands; that it found dirt is never excused. */

@@ -1,4 +1,4 @@
-import type { PoolClient } from "pg";
+import type { Pool, PoolClient } from "pg";
 import type { Database } from "../../src/db/database.ts";
 import type { PoolUse } from "../../src/db/login-pools.ts";
 
@@ -47,10 +47,25 @@ export async function dirtOfNext(database: Database, login: "api" | "auditor" | 
  */
 export async function dirtOfAll(database: Database, login: "api" | "auditor" | "directory", pool: PoolUse = login): Promise<string[]> {
   const lender = database.pool(pool as "api");
-  const clients = await Promise.all(Array.from({ length: lender.options.max }, () => lender.connect()));
+  const clients: PoolClient[] = [];
   try {
+    await Promise.all(Array.from({ length: lender.options.max }, async () => clients.push(await patiently(lender))));
     return (await Promise.all(clients.map((client) => lookAt(client, login)))).flat();
   } finally {
     for (const client of clients) client.release();
+  }
+}
+
+const PATIENCE_MS = 10_000;
+
+/** A connection, however little time the pool gives a new one to be made. */
+async function patiently(lender: Pool): Promise<PoolClient> {
+  const untilMs = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await lender.connect();
+    } catch (error) {
+      if (performance.now() > untilMs) throw error;
+    }
   }
 }
