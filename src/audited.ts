@@ -58,7 +58,7 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
         { operation: "drill", principal, input: request },
         () => pipeline.drill(principal, request, options),
         ({ data, meta: { result_id: resultId, row, measure } }) => ({
-          spec: scrubbed({ result_id: resultId, row, measure: measure.as, limit: request.limit ?? null }),
+          spec: scrubbed({ row, measure: measure.as, limit: request.limit ?? null }),
           specHash: hashOfJson(request),
           metricVersions: { [measure.name]: measure.version },
           resultId,

@@ -74,7 +74,7 @@ export function drillOf(plan: Plan, output: PlanOutput, place: DrillPlace, catal
 }
 
 /** One bucket as a period of its own: the same days, cut by the plan's as the bucket was. */
-function timeOf({ time, weekStart: _ }: Plan, place: DrillPlace): PlanTime {
+function timeOf({ time }: Plan, place: DrillPlace): PlanTime {
   const alone: PlanTime = { ...time, compare: "none", shift: null };
   if (place.kind === "totals" || time.grain === null) return alone;
   const bucket = must(place.bucket, "the row's bucket");

@@ -89,7 +89,7 @@ function fault(drill: DrillResult, measure: SpecMeasure, behind: ReadonlyMap<str
     if (total !== expected.length) return `${total} rows, should be ${expected.length}`;
     if (issues !== new Set(expected.map(({ life }) => life)).size) return `${issues} issues are not those of ${expected.length} rows`;
     if (!truncated && String(keysOf(recordsOf(drill.data))) !== String(keysIn(expected)))
-      return `names ${keysOf(recordsOf(drill.data))}, should be ${keysIn(expected)}`;
+      return `names ${keysOf(recordsOf(drill.data)).join()}, should be ${keysIn(expected).join()}`;
   }
   return isWhole ? (sharesFault(drill, measure) ?? strangers(drill, [...behind.values()].flat())) : null;
 }
@@ -108,12 +108,13 @@ function sharesFault({ data }: DrillResult, { name }: SpecMeasure): string | nul
   if (data.units === undefined || definition.type === "composite") return null;
   const rows = recordsOf(data);
   for (const unit of recordsOf(data.units)) {
-    const own = rows.filter((row) => row["sprint_id"] === unit["sprint_id"]);
+    const own = rows.filter((row) => row["sprint_name"] === unit["sprint_name"]);
     for (const column of ["numerator", "denominator", "value"].filter((one) => data.columns.some((known) => known.name === one))) {
       const shares = numbers(own, column);
       const isTold = shares.some((share) => share !== null);
-      const isUnique = data.units.rows.filter((row) => row[0] === unit["sprint_id"]).length === 1;
-      if (isTold && isUnique && !isSame(aggregate("sum", shares), unit[column] ?? null)) return `${column} of sprint ${unit["sprint_id"]}`;
+      const isUnique = recordsOf(data.units).filter((one) => one["sprint_name"] === unit["sprint_name"]).length === 1;
+      if (isTold && isUnique && !isSame(aggregate("sum", shares), unit[column] ?? null))
+        return `${column} of sprint ${unit["sprint_name"]}`;
     }
   }
   return null;
@@ -122,7 +123,7 @@ function sharesFault({ data }: DrillResult, { name }: SpecMeasure): string | nul
 function strangers({ data }: DrillResult, known: readonly Row[]): string | null {
   const keys = new Set(keysIn(known));
   const strange = keysOf(recordsOf(data)).filter((key) => !keys.has(key));
-  return strange.length === 0 ? null : `names ${strange}, which do not count`;
+  return strange.length === 0 ? null : `names ${strange.join()}, which do not count`;
 }
 
 interface Told {
