@@ -126,7 +126,7 @@ export interface Config {
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
-const RATE_LIMITS = { tenantPerMinute: 600, principalPerMinute: 240, burst: 120 } as const;
+const RATE_LIMITS = { tenantPerMinute: 3_000, principalPerMinute: 1_200, burst: 600 } as const;
 
 /** The folder that holds `catalog`, `migrations` and `prompts`: beside `src` in a checkout, beside `dist` in a package. */
 export const PACKAGE_ROOT = join(import.meta.dirname, "..");

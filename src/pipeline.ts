@@ -20,6 +20,7 @@ import { parseSpec } from "./spec/parse.ts";
 import { type DrillRequest, type PageRequest, parsePageLimit, parseValuesRequest, type ValuesRequest } from "./spec/requests.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
+import { compileDataVersion } from "./sql/state.ts";
 import { compileValues } from "./sql/values.ts";
 import type { Principal } from "./tenant.ts";
 
@@ -106,8 +107,9 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
   const { catalog, results, principal, execution, signal } = call;
   const startMs = performance.now();
   const spec = await stage(call, "parse", () => parse(input, call));
+  const version = execution.versionOf(principal.tenant, compileDataVersion(principal, catalog), signal);
   const { plan, statement } = await planned(spec, call);
-  const question = questionOf({ spec, plan, statement }, { ...call, timed: (name, work) => stage(call, name, work) });
+  const question = questionOf({ spec, plan, statement }, { ...call, version, timed: (name, work) => stage(call, name, work) });
   if (spec.dry_run) {
     const { admission, ...estimate } = await stage(call, "execute", () => execution.explain(question, signal));
     return explainedResult({ plan, statement: statement.text, estimate, admission }, { spec, plan, catalog });

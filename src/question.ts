@@ -1,5 +1,5 @@
 import type { Catalog } from "./catalog/catalog.ts";
-import type { Question } from "./execute/execution.ts";
+import type { DataVersion, Question } from "./execute/execution.ts";
 import { ADMISSION_LIMITS } from "./execute/limits.ts";
 import type { Stage } from "./observe/observation.ts";
 import { dayIn } from "./plan/calendar.ts";
@@ -26,6 +26,8 @@ export interface Compiled {
 }
 
 export interface Asking {
+  /** As Question.version. */
+  readonly version?: Promise<DataVersion | null>;
   readonly catalog: Catalog;
   readonly principal: Principal;
   readonly now: () => Date;
@@ -33,13 +35,14 @@ export interface Asking {
 }
 
 /** A compiled spec as what is executed: how to run it, how heavy it is, what its answer depends on and how it is made. */
-export function questionOf({ spec, plan, statement }: Compiled, { catalog, principal, now, timed }: Asking): Question<Answer> {
+export function questionOf({ spec, plan, statement }: Compiled, { catalog, principal, now, timed, version }: Asking): Question<Answer> {
   const today = dayIn(spec.timezone, now());
   return {
     principal,
     statement,
     about: [SPEC_VERSION, catalog.version, catalog.hash, spec, plan, today],
     versionStatement: compileDataVersion(principal, catalog),
+    ...(version === undefined ? {} : { version }),
     shapeStatement: () => compileDataShape(principal, catalog, ADMISSION_LIMITS.countedRows),
     weightKey: [statement.text, principal.allowed, plan.facts.map((fact) => fact.filters), month(plan.time.from), month(plan.time.to)],
     weigh: (span) => {

@@ -33,7 +33,7 @@ test("nothing set: the embedded database, the demo tenant, the shipped catalog",
     tenant: "demo",
     user: "local",
     allowedOrigins: [],
-    rateLimits: { tenantPerMinute: 600, principalPerMinute: 240, burst: 120 },
+    rateLimits: { tenantPerMinute: 3_000, principalPerMinute: 1_200, burst: 600 },
     logLevel: "warn",
   });
   expect(readConfig({ XDG_DATA_HOME: "/var/data" }, directoryWith()).dataDir).toBe("/var/data/metricgate");

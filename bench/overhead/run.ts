@@ -2,23 +2,35 @@
  * What metricgate costs over the raw driver, on native PostgreSQL: `npm run bench:overhead` with TEST_DATABASE_URL set.
  * Every round runs each way once, in turn, so that a busy machine slows all of them alike; medians.
  * "raw" is one pg client of a superuser (no walls, no transaction) running the very statement that the product compiles.
+ * stdio and http are whole calls with every wall: identity (an API key over HTTP), rate limit, data version, the tenant's
+ * transaction, and the audit entry that is durable before the answer leaves.
  */
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import pg from "pg";
+import { access } from "../../src/access.ts";
+import { databaseAudit } from "../../src/audit/database-audit.ts";
+import { rateLimiter } from "../../src/auth/rate-limit.ts";
 import { loadCatalog } from "../../src/catalog/load.ts";
+import { readConfig } from "../../src/config.ts";
 import { openNative } from "../../src/db/native.ts";
 import { tenantDirectory } from "../../src/db/tenant-directory.ts";
+import { readAsTenant } from "../../src/execute/tenant-transaction.ts";
+import { createIdentity } from "../../src/identity.ts";
 import { demoSource } from "../../src/ingest/demo/demo-source.ts";
 import { DEMO_STORY } from "../../src/ingest/demo/story.ts";
 import { importInto } from "../../src/ingest/import.ts";
 import { must } from "../../src/must.ts";
 import { buildPlan } from "../../src/plan/build.ts";
 import { parseSpec } from "../../src/spec/parse.ts";
+import { parseKeyRing } from "../../src/secrets/key-ring.ts";
 import { compile } from "../../src/sql/compile.ts";
+import { compileDataVersion } from "../../src/sql/state.ts";
+import { SCOPES } from "../../src/tenant.ts";
 import { createScratch } from "../../test/support/native-database.ts";
 import { testPrincipal, testTenant } from "../../test/support/tenants.ts";
 
@@ -50,7 +62,10 @@ for (const slug of ["one", "two"]) {
   );
   issues = report.stored.issues;
 }
-await database.close();
+const ringText = `bench:${randomBytes(32).toString("base64")}`;
+const ring = parseKeyRing(ringText);
+const order = { tenant: "one", name: "bench", user: "bench", scopes: SCOPES, allowed: {} };
+const { key } = await access(database, () => ring, readConfig({}, "/nowhere")).createKey(order);
 
 const catalog = await loadCatalog(join(import.meta.dirname, "../../catalog"));
 const prepare = (spec: unknown) => {
@@ -66,12 +81,16 @@ const environment = {
   ...process.env,
   METRICGATE_DATABASE_URL: scratch.url,
   METRICGATE_TENANT: "one",
+  METRICGATE_SECRET_KEYS: ringText,
   METRICGATE_RATE_LIMIT_TENANT: "999999999",
   METRICGATE_RATE_LIMIT_PRINCIPAL: "999999999",
 } as Record<string, string>;
 const stdio = new Client({ name: "bench", version: "1" });
 await stdio.connect(new StdioClientTransport({ command: process.execPath, args: [MAIN, "serve", "--stdio"], env: environment }));
-const server = spawn(process.execPath, [MAIN, "serve", "--http", "127.0.0.1:0"], { env: environment, stdio: ["ignore", "ignore", "pipe"] });
+const server = spawn(process.execPath, [MAIN, "serve", "--http", "127.0.0.1:0"], {
+  env: { ...environment, METRICGATE_AUTH: "required" },
+  stdio: ["ignore", "ignore", "pipe"],
+});
 const address = await new Promise<string>((resolve) => {
   let seen = "";
   server.stderr.on("data", (chunk: Buffer) => {
@@ -81,23 +100,61 @@ const address = await new Promise<string>((resolve) => {
   });
 });
 const http = new Client({ name: "bench", version: "1" });
-await http.connect(new StreamableHTTPClientTransport(new URL(address)));
+await http.connect(new StreamableHTTPClientTransport(new URL(address), { requestInit: { headers: { authorization: `Bearer ${key}` } } }));
+
+/** The walls one by one, in this process. */
+const tenant = testTenant({ id: 1 });
+const principal = testPrincipal(tenant);
+const config = readConfig({ METRICGATE_AUTH: "required" }, "/nowhere");
+const { identify } = await createIdentity({ config, database: async () => database, ring: () => ring, observe: () => undefined }).overHttp(
+  "127.0.0.1",
+);
+const knocking = new Request("http://127.0.0.1/mcp", { headers: { authorization: `Bearer ${key}` } });
+const limits = { tenantPerMinute: 999_999_999, principalPerMinute: 999_999_999, burst: 0 };
+const limiter = rateLimiter(limits);
+const audit = databaseAudit(async () => database);
+const version = compileDataVersion(principal, catalog);
+const READING = { timeoutMs: 30_000 };
+const EMPTY = { name: "list_metrics", arguments: { names: ["wip"] } };
+const ENTRY = {
+  tenantId: 1,
+  principal: "bench",
+  operation: "run",
+  tool: "run_analytics_spec",
+  transport: "http",
+  spec: SPECS.small,
+  specHash: "0".repeat(64),
+  problems: [],
+  metricVersions: { issues_created: "1.0.0", bug_ratio: "1.0.0" },
+  resultId: "res_AAAAAAAAAAAAAAAAAAAAAA",
+  rowCount: 8,
+  outcome: "ok",
+  traceId: null,
+} as const;
 
 const lines: string[] = [];
 const say = (line: string): void => void lines.push(line);
 say(`${issues} issues in the tenant; medians in ms`);
-for (const [name, spec] of Object.entries(SPECS) as ["small" | "big", unknown][]) {
+for (const [name, spec] of Object.entries(SPECS) as ["small" | "big", typeof SPECS.small][]) {
   const { kept, warmUp } = ROUNDS[name];
   const statement = prepare(spec);
-  // Never twice the same, so that no cache answers but where that is what is measured.
+  // Never twice the same, so that no cache answers but where that is what is measured; the statement stays the same.
   let turn = 0;
-  const fresh = () => ({ ...(spec as Record<string, unknown>), limit: 100 + (turn++ % 900) });
+  const fresh = () => ({ ...spec, measures: spec.measures.map((measure) => ({ ...measure, as: `${measure.name}_${turn++}` })) });
   const ways: Record<string, () => Promise<unknown>> = {
     "validate + plan + compile": async () => prepare(spec),
     raw: async () => raw.query({ text: statement.text, values: [...statement.values], rowMode: "array" }),
     stdio: async () => stdio.callTool({ name: "run_analytics_spec", arguments: fresh() }),
     http: async () => http.callTool({ name: "run_analytics_spec", arguments: fresh() }),
-    "http, from the cache": async () => http.callTool({ name: "run_analytics_spec", arguments: spec as Record<string, unknown> }),
+    "stdio, from the cache": async () => stdio.callTool({ name: "run_analytics_spec", arguments: spec }),
+    "http, from the cache": async () => http.callTool({ name: "run_analytics_spec", arguments: spec }),
+    "stdio, empty": async () => stdio.callTool(EMPTY),
+    "http, empty": async () => http.callTool(EMPTY),
+    "identity: key proven": async () => identify(knocking),
+    "limits: call counted": async () => limiter.take(principal),
+    "cache: data version read": async () => readAsTenant(database, tenant, version, READING),
+    "locks: read as the tenant": async () => readAsTenant(database, tenant, statement, READING),
+    "audit: entry durable": async () => audit.append({ ...ENTRY, durationMs: turn }),
   };
   const times = new Map<string, number[]>(Object.keys(ways).map((way) => [way, []]));
   for (let round = 0; round < kept + warmUp; round += 1) {
@@ -105,20 +162,30 @@ for (const [name, spec] of Object.entries(SPECS) as ["small" | "big", unknown][]
       const startMs = performance.now();
       const answer = await run();
       if (round >= warmUp) must(times.get(way), way).push(performance.now() - startMs);
-      if ((answer as { isError?: boolean }).isError === true) throw new Error(JSON.stringify(answer));
+      if ((answer as { isError?: boolean } | undefined)?.isError === true) throw new Error(JSON.stringify(answer));
     }
   }
   const medians = new Map([...times].map(([way, values]) => [way, median(values)]));
-  const base = must(medians.get("raw"), "raw");
+  const of = (way: string): number => must(medians.get(way), way);
+  const over = (way: string, base: string): string => {
+    const difference = of(way) - of(base);
+    return `${base} ${difference < 0 ? "−" : "+"} ${Math.abs(difference).toFixed(2)}`;
+  };
   for (const [way, value] of medians) {
-    say(
-      `${name.padEnd(6)} ${way.padEnd(26)} ${value.toFixed(2).padStart(8)}${way === "raw" || way.startsWith("validate") ? "" : `   raw ${value >= base ? "+" : "−"} ${Math.abs(value - base).toFixed(2)}, × ${(value / base).toFixed(2)}`}`,
-    );
+    const transport = way.split(",")[0] ?? "";
+    const told =
+      way.includes("cache,") || way.endsWith("from the cache")
+        ? over(way, `${transport}, empty`)
+        : /^(stdio|http)$/.test(way)
+          ? `${over(way, "raw")}, × ${(value / of("raw")).toFixed(2)}`
+          : "";
+    say(`${name.padEnd(6)} ${way.padEnd(26)} ${value.toFixed(2).padStart(8)}   ${told}`.trimEnd());
   }
 }
 await stdio.close();
 await http.close();
 server.kill("SIGTERM");
 await raw.end();
+await database.close();
 await scratch.drop();
 console.log(lines.join("\n"));

@@ -27,6 +27,8 @@ export interface Question<T> {
   readonly about: unknown;
   /** Reads which data the tenant has: version and microsecond of its import, or no row. */
   readonly versionStatement: BoundStatement;
+  /** The same, when its reading has begun: while a question is compiled, the database is idle. */
+  readonly version?: Promise<DataVersion | null>;
   /** Reads what the data is like: first day, last day, rows of the largest table. */
   readonly shapeStatement: () => BoundStatement;
   /** What decides how heavy it is: estimates are remembered under it. JSON. */
@@ -58,6 +60,8 @@ export interface Answered<T> {
 export interface Execution {
   /** One statement, in turn. Throws AppError BUSY, TIMEOUT, CANCELLED, UNAVAILABLE, INTERNAL. */
   read(tenant: Tenant, statement: BoundStatement, signal?: AbortSignal): Promise<Rows>;
+  /** Begins to read which data the tenant has, for a question that is still being compiled. Never rejects unheard. */
+  versionOf(tenant: Tenant, statement: BoundStatement, signal?: AbortSignal): Promise<DataVersion | null>;
   /** As `read`, and TOO_LARGE. Aborting ends the statement unless somebody else waits for the same answer. */
   answer<T>(question: Question<T>, signal?: AbortSignal): Promise<Answered<T>>;
   /** What the planner guesses, and whether the question would be admitted; in turn. */
@@ -80,7 +84,8 @@ export interface ExecutionParts {
   readonly nowMs?: () => number;
 }
 
-interface Version {
+/** Which data a tenant has. */
+export interface DataVersion {
   readonly number: string;
   /** Tells also databases apart that share a cache. */
   readonly token: string;
@@ -113,10 +118,17 @@ class BoundedExecution implements Execution {
     return this.#readInTurn(statement, await this.#reading(tenant, signal));
   }
 
+  versionOf(tenant: Tenant, statement: BoundStatement, signal?: AbortSignal): Promise<DataVersion | null> {
+    const reading = this.#reading(tenant, signal).then((begun) => this.#readVersion(statement, begun));
+    // Heard when the question is asked; should compiling fail, nobody asks.
+    reading.catch(() => undefined);
+    return reading;
+  }
+
   async answer<T>(question: Question<T>, signal?: AbortSignal): Promise<Answered<T>> {
     const { tenant } = question.principal;
     const reading = await this.#reading(tenant, signal);
-    const version = await this.#versionOf(question, reading);
+    const version = await this.#versionFor(question, reading);
     // Data that was never imported by us has no version, so that no key could tell it from what it becomes.
     if (version === null) {
       this.#noted(tenant, "off");
@@ -139,7 +151,7 @@ class BoundedExecution implements Execution {
 
   async explain(question: Question<unknown>, signal?: AbortSignal): ReturnType<Execution["explain"]> {
     const reading = await this.#reading(question.principal.tenant, signal);
-    const version = await this.#versionOf(question, reading);
+    const version = await this.#versionFor(question, reading);
     return this.#inTurn(reading, async () => {
       const { estimate, work, verdict } = await this.#admission.explain(weighableOf(question, version), this.#looking(reading));
       return { rows: estimate.rows, cost: estimate.cost, work, admission: admissionNote(verdict) };
@@ -149,7 +161,7 @@ class BoundedExecution implements Execution {
   async refresh(question: Question<unknown>): Promise<boolean> {
     const { cache, closed } = this.#parts;
     const reading = await this.#reading(question.principal.tenant);
-    const version = await this.#versionOf(question, reading);
+    const version = await this.#versionFor(question, reading);
     if (version === null || cache === undefined) return true;
     const key = answerKey({ ...question, dataVersion: version.token });
     if ((await cache.get(reading.tenant.id, key)) !== undefined) return true;
@@ -190,10 +202,14 @@ class BoundedExecution implements Execution {
     return (statement) => this.#run(statement, reading, ADMISSION_LIMITS.lookMs);
   }
 
-  /** The data's version, past the queue of statements; but the embedded database has one session for all. */
-  async #versionOf({ versionStatement }: Question<unknown>, reading: Reading): Promise<Version | null> {
+  #versionFor({ version, versionStatement }: Question<unknown>, reading: Reading): Promise<DataVersion | null> {
+    return version ?? this.#readVersion(versionStatement, reading);
+  }
+
+  /** Past the queue of statements; but the embedded database has one session for all. */
+  async #readVersion(statement: BoundStatement, reading: Reading): Promise<DataVersion | null> {
     const gate = reading.database.mode === "embedded" ? this.#gateOf(reading.database) : this.#versionGate;
-    const { rows } = await gate.run(reading.tenant.id, () => this.#looking(reading)(versionStatement), reading.signal);
+    const { rows } = await gate.run(reading.tenant.id, () => this.#looking(reading)(statement), reading.signal);
     const [number, importedAt] = rows[0] ?? [];
     if (typeof number !== "string" || typeof importedAt !== "string") return null;
     const token = `${number}@${importedAt}`;
@@ -201,13 +217,13 @@ class BoundedExecution implements Execution {
     return { number, token };
   }
 
-  async #compute<T>(question: Question<T>, version: Version | null, reading: Reading): Promise<Finished<T>> {
+  async #compute<T>(question: Question<T>, version: DataVersion | null, reading: Reading): Promise<Finished<T>> {
     const rows = await this.#inTurn(reading, () => this.#runAdmitted(question, version, reading));
     return question.finish(rows, (statement) => this.#readInTurn(statement, reading));
   }
 
   /** Runs what may run; one that looks too heavy only for as long as a light one would need. */
-  #runAdmitted(question: Question<unknown>, version: Version | null, reading: Reading): Promise<Rows> {
+  #runAdmitted(question: Question<unknown>, version: DataVersion | null, reading: Reading): Promise<Rows> {
     const weighable = weighableOf(question, version);
     const run = (timeoutMs: number): Promise<Rows> => this.#run(question.statement, reading, timeoutMs);
     return question.timed(async () => {
@@ -228,7 +244,7 @@ class BoundedExecution implements Execution {
   async #keep(
     key: string,
     { principal }: Question<unknown>,
-    { finished, version }: { readonly finished: Finished<unknown>; readonly version: Version },
+    { finished, version }: { readonly finished: Finished<unknown>; readonly version: DataVersion },
   ): Promise<number | null> {
     const { cache, nowMs = Date.now } = this.#parts;
     if (cache === undefined || !finished.isWhole || finished.dataVersion !== version.number) return null;
@@ -242,7 +258,7 @@ class BoundedExecution implements Execution {
   }
 }
 
-function weighableOf(question: Question<unknown>, version: Version | null): Weighable {
+function weighableOf(question: Question<unknown>, version: DataVersion | null): Weighable {
   const { principal, weightKey, shapeStatement, weigh } = question;
   return { tenant: principal.tenant, dataVersion: version?.token ?? null, about: weightKey, shapeStatement, weigh };
 }

@@ -24,12 +24,12 @@ export const BUSY_RETRY_SECONDS = 5;
  * Embedded: one session serves all, so a second statement would only wait inside instead of outside.
  */
 export const GATE_LIMITS: Readonly<Record<"native" | "embedded", GateLimits>> = {
-  native: { running: 8, runningPerTenant: 2, waitingPerTenant: 20, waitMs: 10_000 },
-  embedded: { running: 1, runningPerTenant: 1, waitingPerTenant: 20, waitMs: 10_000 },
+  native: { running: 8, runningPerTenant: 2, waitingPerTenant: 200, waitMs: 10_000 },
+  embedded: { running: 1, runningPerTenant: 1, waitingPerTenant: 200, waitMs: 10_000 },
 };
 
 /** Reading the version of a tenant's data, before every answer: takes the connections that GATE_LIMITS leaves, and never long. */
-export const VERSION_LIMITS: GateLimits = { running: 2, runningPerTenant: 1, waitingPerTenant: 100, waitMs: 5_000 };
+export const VERSION_LIMITS: GateLimits = { running: 2, runningPerTenant: 1, waitingPerTenant: 1_000, waitMs: 5_000 };
 
 /**
  * What is too heavy while a conversation waits; calibrated on real data by bench/admission (docs/adr/0008). Work is the planner's cost,

@@ -1,7 +1,20 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { must } from "../../src/must.ts";
-import { type Attack, ATTACKS, generated, HTTP_ATTACKS, STDIO_ATTACKS, WIRE_ATTACKS, withText } from "./case.ts";
+import { AUDIENCE, type TestIssuer, testIssuer } from "../support/issuer.ts";
+import { MARK } from "../support/marked-world.ts";
+import {
+  type Attack,
+  ATTACKS,
+  AUTH_ATTACKS,
+  type AuthAttack,
+  generated,
+  HTTP_ATTACKS,
+  STDIO_ATTACKS,
+  WIRE_ATTACKS,
+  withText,
+} from "./case.ts";
+import { forgedToken } from "./forged-token.ts";
 import { envelopeOf, judge } from "./judge.ts";
 import { httpSpeaker, type Said, type Speaker, stdioSpeaker } from "./speaker.ts";
 import { DATABASES, openStage, type Stage } from "./stage.ts";
@@ -14,12 +27,16 @@ const SPEC = { measures: [{ name: "issues_created" }], dimensions: ["label"] };
 const PING = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
 
 test("there are at least 200 cases", () => {
-  expect(ATTACKS.length + HTTP_ATTACKS.length + WIRE_ATTACKS.length + STDIO_ATTACKS.length).toBeGreaterThan(200);
+  expect(ATTACKS.length + AUTH_ATTACKS.length + HTTP_ATTACKS.length + WIRE_ATTACKS.length + STDIO_ATTACKS.length).toBeGreaterThan(200);
 });
 
 /** Lines of a server's log about what nobody planned for. */
 function troubleIn(log: string): string[] {
   return log.split("\n").filter((line) => /unexpected_error|unhandled|uncaught/i.test(line));
+}
+
+function bearer(stage: Stage, key: string): Readonly<Record<string, string>> {
+  return { authorization: `Bearer ${must(stage.keys[key], key)}` };
 }
 
 async function resultIdOf(ask: Speaker["ask"]): Promise<string> {
@@ -72,21 +89,36 @@ describe.each(DATABASES)("on the %s database", (kind) => {
     beforeAll(async () => {
       const stage = stages.get(kind);
       if (stage === undefined) return;
-      speaker = await (transport === "http" ? httpSpeaker(stage.environment) : stdioSpeaker(stage.environment));
+      let foreign = "res_BBBBBBBBBBBBBBBBBBBBBB";
+      if (transport === "http") {
+        const http = await httpSpeaker({ ...stage.environment, METRICGATE_AUTH: "required" }, bearer(stage, "$A.key"));
+        speaker = http;
+        foreign = await resultIdOf(http.as(bearer(stage, "$B.key")));
+      } else {
+        // Each way to be somebody over stdio once.
+        const { METRICGATE_TENANT: _, ...rest } = stage.environment;
+        const byKey = { ...rest, METRICGATE_API_KEY: must(stage.keys["$A.key"], "a key") };
+        speaker = await stdioSpeaker(kind === "native" ? byKey : stage.environment);
+      }
       const own = await resultIdOf(speaker.ask);
-      handles = { "$A.result_id": own, "$A.RESULT_ID": own.toUpperCase(), "$B.result_id": "res_BBBBBBBBBBBBBBBBBBBBBB" };
+      handles = { "$A.result_id": own, "$A.RESULT_ID": own.toUpperCase(), "$B.result_id": foreign };
     }, 60_000);
 
     afterAll(async () => void (await speaker?.close()));
+
+    test("a statement that is run is seen in the log", async () => {
+      if (speaker === undefined) return;
+      const said = await speaker.ask("tools/call", JSON.stringify({ name: "run_analytics_spec", arguments: { ...SPEC, limit: 77 } }));
+      expect(await speaker.statements(said.id)).toBeGreaterThan(0);
+    });
 
     const ordered = ATTACKS.toSorted((a, b) => Number(a.expect.sameAs !== undefined) - Number(b.expect.sameAs !== undefined));
     test.each(ordered.map((attack) => [`${attack.class}: ${attack.id}`, attack] as const))("%s", async (_, attack) => {
       if (speaker === undefined) return;
       const { expect: expected, ...rest } = Object.entries(handles).reduce((data, [place, id]) => withText(data, place, id), attack);
-      const before = speaker.statements();
       const { said, sent } = await send({ ...rest, expect: expected }, speaker.ask);
       judge(said, expected, sent);
-      if (expected.sql === 0) expect(await speaker.settledStatements()).toBe(before);
+      if (expected.sql === 0) expect(await speaker.statements(said.id)).toBe(0);
       const plain = JSON.stringify(said.message)
         .replaceAll(/"id":\d+/g, "")
         .replaceAll(/res_[\w-]{22}/g, "res_…");
@@ -118,7 +150,7 @@ describe("the HTTP port", () => {
     "%s",
     async (_, { method = "POST", path = "/mcp", headers = {}, body, expect: expected }) => {
       const written = body === undefined ? PING : String(generated(body));
-      const before = speaker?.statements();
+      const before = await speaker?.statements();
       const all = { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers };
       const answer = await exchange(
         port,
@@ -128,7 +160,7 @@ describe("the HTTP port", () => {
       const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
       expect([expected.status].flat(), answer.slice(0, 500)).toContain(status);
       expect(answer).not.toMatch(/node_modules|\.ts:\d|set-cookie|x-powered-by/i);
-      if (expected.sql === 0) expect(await speaker?.settledStatements()).toBe(before);
+      if (expected.sql === 0) expect(await speaker?.statements()).toBe(before);
     },
   );
 
@@ -197,13 +229,76 @@ function exchange(port: number, bytes: string, withinMs: number): Promise<string
   });
 }
 
+describe("credentials", () => {
+  let speaker: Awaited<ReturnType<typeof httpSpeaker>> | undefined;
+  let issuer: TestIssuer | undefined;
+  const sent = new Set<string>();
+
+  beforeAll(async () => {
+    issuer = await testIssuer();
+    const { environment } = must(stages.get("embedded"), "a stage");
+    const oauth = { METRICGATE_OAUTH_ISSUER: issuer.url, METRICGATE_OAUTH_AUDIENCE: AUDIENCE };
+    speaker = await httpSpeaker({ ...environment, ...oauth });
+  }, 60_000);
+
+  afterAll(async () => {
+    await speaker?.close();
+    await issuer?.[Symbol.asyncDispose]();
+  });
+
+  /** The text a case stands for, keys and forged tokens in their places. */
+  async function written(text: AuthAttack["path"] | AuthAttack["authorization"]): Promise<string> {
+    if (typeof text === "object" && "$jwt" in text) {
+      const token = await forgedToken(must(issuer, "an issuer"), text.$jwt);
+      sent.add(token);
+      return text.$jwt.query === undefined ? `Bearer ${token}` : `/mcp?${text.$jwt.query}=${token}`;
+    }
+    const { keys } = must(stages.get("embedded"), "a stage");
+    return Object.entries(keys).reduce(
+      (result, [place, key]) => {
+        if (result.includes(place)) sent.add(key);
+        return result.replaceAll(place, key);
+      },
+      String(generated(text)),
+    );
+  }
+
+  test.each(AUTH_ATTACKS.map((attack) => [attack.id, attack] as const))(
+    "%s",
+    async (_, { authorization, path = "/mcp", headers = {}, expect: { status } }) => {
+      const running = must(speaker, "a server");
+      const before = await running.statements();
+      const all: Record<string, string> = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+      for (const [name, value] of Object.entries(headers)) all[name] = await written(value);
+      if (authorization !== undefined) all["authorization"] = await written(authorization);
+      const port = Number(new URL(running.url).port);
+      const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "run_analytics_spec", arguments: SPEC } });
+      const answer = await exchange(port, requestOf({ method: "POST", path: await written(path), headers: all, body, port }), 5000);
+      expect(Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]), answer.slice(0, 800)).toBe(status);
+      if (status === 200) return;
+      expect(await running.statements()).toBe(before);
+      expect(answer).not.toContain(MARK);
+      if (status === 401) expect(answer).toMatch(/www-authenticate: Bearer .*resource_metadata="[^"]+"/i);
+      if (status === 403) expect(answer).toMatch(/www-authenticate: Bearer .*insufficient_scope.*scope="[^"]*metrics:read/i);
+      for (const credential of sent) expect(answer).not.toContain(credential);
+    },
+  );
+
+  test("and none of them is in the server's log", () => {
+    const log = must(speaker, "a server").log();
+    expect(sent.size).toBeGreaterThan(30);
+    for (const credential of sent) expect(log).not.toContain(credential);
+    expect(troubleIn(log)).toEqual([]);
+  });
+});
+
 describe("standard input", () => {
   test.each(STDIO_ATTACKS.map((attack) => [attack.id, attack] as const))("%s", { timeout: 30_000 }, async (_, { lines }) => {
     const speaker = await stdioSpeaker(must(stages.get("embedded"), "a stage").environment);
     for (const line of lines) speaker.write(String(generated(line)));
     const said = await speaker.ask("tools/list", "{}");
     expect(JSON.stringify(said.message.result)).toContain("run_analytics_spec");
-    expect(await speaker.settledStatements()).toBe(0);
+    expect(await speaker.statements()).toBe(0);
     expect(await speaker.close()).toBe(0);
     expect(speaker.log()).not.toMatch(/unhandled|uncaught/i);
   });

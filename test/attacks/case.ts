@@ -62,12 +62,36 @@ export interface StdioAttack {
   readonly lines: readonly unknown[];
 }
 
+/** How a token differs from a good one of tenant A. */
+export interface Forgery {
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly header?: Readonly<Record<string, unknown>>;
+  /** Unsigned; signed with the published key as a secret; signed by a key of the forger's. */
+  readonly none?: true;
+  readonly hmac?: true;
+  readonly foreignKey?: true;
+  readonly cut?: "signature" | "end";
+  /** The parameter of the address to put it in. */
+  readonly query?: string;
+}
+
+/** A tool call with a credential; text, a generator, or a forged token. */
+export interface AuthAttack {
+  readonly id: string;
+  readonly class: string;
+  readonly authorization?: string | { readonly $jwt: Forgery } | { readonly $gen: string };
+  readonly path?: string | { readonly $jwt: Forgery };
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly expect: { readonly status: number };
+}
+
 interface CaseFile {
   readonly class: string;
   readonly cases?: readonly Omit<Attack, "class">[];
   readonly http?: readonly Omit<HttpAttack, "class">[];
   readonly wire?: readonly Omit<WireAttack, "class">[];
   readonly stdio?: readonly Omit<StdioAttack, "class">[];
+  readonly auth?: readonly Omit<AuthAttack, "class">[];
   readonly payloads?: Readonly<Record<string, string>>;
   readonly positions?: readonly (Omit<Attack, "class"> & { readonly except?: readonly string[] })[];
 }
@@ -88,6 +112,7 @@ export const ATTACKS: readonly Attack[] = files.flatMap((file) => [
 ]);
 export const HTTP_ATTACKS: readonly HttpAttack[] = files.flatMap((file) => (file.http ?? []).map((one) => ({ ...one, class: file.class })));
 export const WIRE_ATTACKS: readonly WireAttack[] = files.flatMap((file) => (file.wire ?? []).map((one) => ({ ...one, class: file.class })));
+export const AUTH_ATTACKS: readonly AuthAttack[] = files.flatMap((file) => (file.auth ?? []).map((one) => ({ ...one, class: file.class })));
 export const STDIO_ATTACKS: readonly StdioAttack[] = files.flatMap((file) =>
   (file.stdio ?? []).map((one) => ({ ...one, class: file.class })),
 );

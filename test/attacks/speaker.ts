@@ -10,6 +10,7 @@ const LOG_LAG_MS = 8;
 
 /** What a server said to one message. */
 export interface Said {
+  readonly id: number;
   /** The JSON-RPC answer, or what the transport said instead. */
   readonly message: {
     readonly result?: {
@@ -28,10 +29,8 @@ export interface Said {
 export interface Speaker {
   /** Sends a request whose params are this JSON text. */
   ask(method: string, params: string): Promise<Said>;
-  /** Statements run so far, by the server's own log. */
-  statements(): number;
-  /** The same, once everything that was logged by now has arrived. */
-  settledStatements(): Promise<number>;
+  /** Statements run for a request, or at all, by the server's own log once what was logged by now has arrived. */
+  statements(requestId?: number): Promise<number>;
   /** Everything that the server has written to standard error. */
   log(): string;
   close(): Promise<number | null>;
@@ -39,8 +38,7 @@ export interface Speaker {
 
 interface Server {
   readonly process: ChildProcess;
-  readonly statements: () => number;
-  readonly settledStatements: () => Promise<number>;
+  readonly statements: Speaker["statements"];
   readonly log: () => string;
   readonly close: () => Promise<number | null>;
 }
@@ -52,14 +50,13 @@ function start(args: readonly string[], environment: Readonly<Record<string, str
   });
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => void (log += chunk.toString()));
-  const statements = (): number => log.split('"event.action":"query_finished"').length - 1;
   return {
     process: child,
     log: () => log,
-    statements,
-    settledStatements: async () => {
+    statements: async (requestId) => {
       await new Promise((resolve) => setTimeout(resolve, LOG_LAG_MS));
-      return statements();
+      const ran = log.split("\n").filter((line) => line.includes('"event.action":"query_finished"'));
+      return ran.filter((line) => requestId === undefined || line.includes(`"mcp.request.id":"${requestId}"`)).length;
     },
     close: async () => {
       if (child.exitCode !== null) return child.exitCode;
@@ -75,7 +72,7 @@ function start(args: readonly string[], environment: Readonly<Record<string, str
 export async function stdioSpeaker(
   environment: Readonly<Record<string, string>>,
 ): Promise<Speaker & { readonly write: (line: string) => void }> {
-  const { process: child, statements, settledStatements, log, close } = start(["--stdio"], environment);
+  const { process: child, statements, log, close } = start(["--stdio"], environment);
   const waiting = new Map<number, (line: string) => void>();
   let next = 1;
   createInterface({ input: must(child.stdout, "stdout") }).on("line", (line) => {
@@ -93,12 +90,12 @@ export async function stdioSpeaker(
     });
     child.removeAllListeners("exit");
     waiting.delete(id);
-    return { message: JSON.parse(line) as Said["message"], status: 200, bytes: line.length, ms: performance.now() - startMs };
+    return { id, message: JSON.parse(line) as Said["message"], status: 200, bytes: line.length, ms: performance.now() - startMs };
   };
   const clientInfo = { name: "attacker", version: "1" };
   await ask("initialize", JSON.stringify({ protocolVersion: "2025-11-25", capabilities: {}, clientInfo }));
   write('{"jsonrpc":"2.0","method":"notifications/initialized"}');
-  return { ask, statements, settledStatements, log, close, write };
+  return { ask, statements, log, close, write };
 }
 
 /** A server over HTTP; requests stand alone, without a session. */
@@ -107,7 +104,7 @@ export async function httpSpeaker(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Speaker & { readonly url: string; readonly as: (headers: Readonly<Record<string, string>>) => Speaker["ask"] }> {
   const server = start(["--http", "127.0.0.1:0"], environment);
-  const { statements, settledStatements, log, close } = server;
+  const { statements, log, close } = server;
   while (!/http:\/\/\S+\/mcp/.test(log())) {
     if (server.process.exitCode !== null) throw new Error(log());
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -118,19 +115,21 @@ export async function httpSpeaker(
     (more: Readonly<Record<string, string>>): Speaker["ask"] =>
     async (method, params) => {
       const startMs = performance.now();
+      const own = ++id;
       const response = await fetch(url, {
         method: "POST",
         headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers, ...more },
-        body: `{"jsonrpc":"2.0","id":${++id},"method":${JSON.stringify(method)},"params":${params}}`,
+        body: `{"jsonrpc":"2.0","id":${own},"method":${JSON.stringify(method)},"params":${params}}`,
       });
       const text = await response.text();
       const json = /^data: (\{.*)$/m.exec(text)?.[1] ?? text;
       return {
+        id: own,
         message: JSON.parse(json) as Said["message"],
         status: response.status,
         bytes: text.length,
         ms: performance.now() - startMs,
       };
     };
-  return { ask: as({}), as, statements, settledStatements, log, close, url };
+  return { ask: as({}), as, statements, log, close, url };
 }
