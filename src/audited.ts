@@ -53,6 +53,18 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
           rowCount: values.length,
         }),
       ),
+    drill: (principal, request, options) =>
+      call(
+        { operation: "drill", principal, input: request },
+        () => pipeline.drill(principal, request, options),
+        ({ data, meta: { result_id: resultId, row, measure } }) => ({
+          spec: scrubbed({ row, measure: measure.as, limit: request.limit ?? null }),
+          specHash: hashOfJson(request),
+          metricVersions: { [measure.name]: measure.version },
+          resultId,
+          rowCount: data.rows.length,
+        }),
+      ),
   };
 }
 

@@ -26,6 +26,10 @@ export function limited(pipeline: Pipeline, limiter: RateLimiter, observe: Obser
       await admit(principal);
       return pipeline.values(principal, request, options);
     },
+    drill: async (principal, request, options) => {
+      await admit(principal);
+      return pipeline.drill(principal, request, options);
+    },
   };
 }
 

@@ -2,7 +2,8 @@ import type { AnswerCache } from "./cache/answer-cache.ts";
 import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { catalogViews } from "./catalog/narrow.ts";
-import type { Database } from "./db/database.ts";
+import type { BoundStatement, Database } from "./db/database.ts";
+import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
 import { createExecution, type Execution } from "./execute/execution.ts";
 import { type GateLimits, INTERACTIVE_LIMITS } from "./execute/limits.ts";
@@ -10,12 +11,13 @@ import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
 import { buildPlan } from "./plan/build.ts";
 import { questionOf } from "./question.ts";
-import { explainedResult, metaOf } from "./result/meta.ts";
+import type { DrillResult } from "./result/drill.ts";
+import { basisOf, explainedResult, metaOf } from "./result/meta.ts";
 import { approximateBytes, cacheSeconds, INLINE_ROWS, pageOf, readCursor, type StoredResult } from "./result/page.ts";
 import type { Result, ValueList } from "./result/result.ts";
 import { valueList } from "./result/value-list.ts";
 import { parseSpec } from "./spec/parse.ts";
-import { type PageRequest, parsePageLimit, parseValuesRequest, type ValuesRequest } from "./spec/requests.ts";
+import { type DrillRequest, type PageRequest, parsePageLimit, parseValuesRequest, type ValuesRequest } from "./spec/requests.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
 import { compileDataVersion } from "./sql/state.ts";
@@ -41,6 +43,8 @@ export interface Pipeline {
   /** A page of a stored result; NOT_FOUND alike for absent, expired and foreign handles. */
   page(principal: Principal, request: PageRequest): Promise<Result>;
   values(principal: Principal, request: ValuesRequest, options?: CallOptions): Promise<ValueList>;
+  /** The issues behind one number of a stored result; NOT_FOUND as for `page`. */
+  drill(principal: Principal, request: DrillRequest, options?: CallOptions): Promise<DrillResult>;
 }
 
 /** What the product is made of; built once by app.ts. */
@@ -86,6 +90,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     run: (principal, input, options) => onlyAppErrors(() => runSpec(input, inside(principal, options))),
     page: (principal, request) => onlyAppErrors(() => readPage(request, inside(principal))),
     values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
+    drill: (principal, request, options) => onlyAppErrors(() => openNumber(request, inside(principal, options))),
   };
 }
 
@@ -112,7 +117,7 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
   const { value: answer, cached, expiresAtMs } = await execution.answer(question, signal);
   call.warmUp.asked(principal, spec);
   const queryTimeMs = Math.round((performance.now() - startMs) * 10) / 10;
-  const stored: StoredResult = { answer, queryTimeMs, cached, expiresAtMs, meta: metaOf(spec, answer, catalog) };
+  const stored: StoredResult = { answer, queryTimeMs, cached, expiresAtMs, basis: basisOf(plan), meta: metaOf(spec, answer, catalog) };
   const id = results.put(principal, stored, approximateBytes(answer.rows));
   return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: cacheSeconds(stored, Date.now()) });
 }
@@ -157,6 +162,12 @@ async function listValues(request: ValuesRequest, call: Call): Promise<ValueList
   const wanted = parseValuesRequest(request, call.published);
   const statement = compileValues(wanted, call.principal, call.catalog);
   return valueList(wanted.dimension, await call.execution.read(call.principal.tenant, statement, call.signal));
+}
+
+async function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
+  const { principal, execution, signal } = call;
+  const read = (statement: BoundStatement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
+  return drillDown(request, { ...call, read });
 }
 
 /** Runs one stage, timed. */

@@ -1,9 +1,7 @@
 import type { Catalog } from "./catalog/catalog.ts";
-import type { Rows } from "./db/database.ts";
 import type { DataVersion, Question } from "./execute/execution.ts";
 import { ADMISSION_LIMITS } from "./execute/limits.ts";
 import type { Stage } from "./observe/observation.ts";
-import { VERSION_COLUMN } from "./plan/columns.ts";
 import { dayIn } from "./plan/calendar.ts";
 import type { Plan } from "./plan/plan.ts";
 import { probeOf } from "./plan/probe.ts";
@@ -71,15 +69,9 @@ export function questionOf({ spec, plan, statement }: Compiled, { catalog, princ
             },
           );
         const value = await withNearestValues(answer, known);
-        return { value, isWhole, dataVersion: dataVersionOf(rows) };
+        return { value, isWhole, dataVersion: answer.dataVersion };
       }),
   };
 }
 
 const month = (day: string | null): string | null => day && day.slice(0, 7);
-
-/** The data's version as the statement saw it. */
-function dataVersionOf({ columns, rows }: Rows): string | null {
-  const version = rows[0]?.[columns.indexOf(VERSION_COLUMN)];
-  return typeof version === "number" || typeof version === "string" ? String(version) : null;
-}

@@ -37,6 +37,7 @@ const COMPOSITION = [
   "audited",
   "capacity",
   "config",
+  "drill",
   "identity",
   "limited",
   "main",
@@ -153,12 +154,12 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (place === "pipeline" || place === "question")
+  if (place === "pipeline" || place === "question" || place === "drill")
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
   if (place === "audited") return ["audit", "observe", "pipeline", "result"].includes(target);
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question"].includes(target)) return false;
+  if ([...TOP, "audited", "limited", "question", "drill"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

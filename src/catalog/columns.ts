@@ -23,6 +23,9 @@ export function resolveColumns(
     const datasource = { ...value, columns };
     checkRelations(file, datasource, problems);
     checkSpan(file, datasource, problems);
+    for (const name of value.shown) {
+      if (columns[name]?.type !== "text") problems.push({ file, message: `shown: "${name}" is not a text column` });
+    }
     resolved.set(value.name, datasource);
   }
   return resolved;

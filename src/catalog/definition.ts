@@ -39,6 +39,8 @@ export const datasourceSchema = z.strictObject({
   columns: z.record(name, columnSchema),
   /** Rows that belong to the datasource at all. */
   where: expression.optional(),
+  /** Text columns that tell an issue's rows apart, shown where a number is opened up into its rows. */
+  shown: z.array(name).default([]),
   /** Applied unless the spec filters on the same field. */
   default_filters: z.array(z.strictObject({ field: name, values: z.array(z.string()).min(1) })).default([]),
   /** Counts of rows an answer must own up to; `{count}` in the message is their number. */

@@ -8,6 +8,7 @@ const SCOPE_OF_TOOL: ReadonlyMap<string, Scope> = new Map([
   ["list_values", "metrics:read"],
   ["run_analytics_spec", "metrics:read"],
   ["get_result", "metrics:read"],
+  ["drill_down", "drill:read"],
 ]);
 
 /** The scope that a tool asks for; a tool that is not listed reads metrics. */

@@ -14,6 +14,7 @@ import { readyPrompts, registerPrompts } from "./prompts.ts";
 import { type CatalogResources, catalogResources, registerCatalogResources } from "./resources/catalog-resources.ts";
 import { registerResultResources } from "./resources/result-resources.ts";
 import { standardSchema } from "./standard-schema.ts";
+import { drillDown } from "./tools/drill-down.ts";
 import { getResult } from "./tools/get-result.ts";
 import { listMetrics } from "./tools/list-metrics.ts";
 import { listValues } from "./tools/list-values.ts";
@@ -79,7 +80,7 @@ function viewOf(catalog: Catalog): View {
 
 /** The tools in the order in which a model should meet them. */
 export function toolsOf(catalog: Catalog, specSchema: JsonSchema): readonly Tool[] {
-  return [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult()];
+  return [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult(), drillDown()];
 }
 
 function configOf(tool: Tool) {

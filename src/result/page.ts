@@ -4,11 +4,23 @@ import type { Answer } from "./shape.ts";
 /** Rows that go into a conversation at once: about 8k tokens. */
 export const INLINE_ROWS = 50;
 
+/** What an answer rests on besides its spec and the data: with it a relative range stays the one that was asked. */
+export interface Basis {
+  /** First day of the period and the day after its last; null where the spec leaves them to the data. */
+  readonly from: string | null;
+  readonly to: string | null;
+  /** ISO day on which its weeks start. */
+  readonly weekStart: number;
+  readonly catalogHash: string;
+}
+
 /** A whole answer as it is kept for paging. */
 export interface StoredResult {
   readonly answer: Answer;
   readonly meta: Omit<ResultMeta, "result_id" | "result_uri" | "cache_ttl">;
   readonly queryTimeMs: number;
+  /** What its numbers can be opened up by. */
+  readonly basis: Basis;
   /** Whether it was made earlier, for somebody with the same rights. */
   readonly cached: boolean;
   /** Until when a repeated spec may be answered from the cache, in milliseconds since 1970; null: it is not kept. */

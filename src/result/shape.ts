@@ -13,6 +13,7 @@ import {
   ROWS_READ_COLUMN,
   TIME_COLUMN,
   TOTAL_COLUMN,
+  VERSION_COLUMN,
 } from "../plan/columns.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Spec } from "../spec/spec.ts";
@@ -36,6 +37,8 @@ export interface Answer {
   readonly total: number;
   readonly rowsRead: number;
   readonly dataAsOf: string | null;
+  /** Which data it was made from; null where nothing was imported. */
+  readonly dataVersion: string | null;
   readonly partialBuckets: readonly string[];
   readonly warnings: readonly string[];
   readonly deprecations: readonly string[];
@@ -66,6 +69,7 @@ export function shape(raw: RawRows, { spec, plan, catalog }: { spec: Spec; plan:
     total: Number(cell(first, TOTAL_COLUMN) ?? 0),
     rowsRead: Number(cell(first, ROWS_READ_COLUMN) ?? 0),
     dataAsOf: cell(raw.rows[0], AS_OF_COLUMN) as string | null,
+    dataVersion: dataVersionOf(raw),
     partialBuckets: [...new Set(plan.time.grain === null ? [] : partialBuckets)].toSorted(),
     missing: missing.filter(({ values }) => values.length > 0),
   };
@@ -87,7 +91,14 @@ function columnNamesOf(plan: Plan): string[] {
   return [...time, ...plan.dimensions.map((_, index) => dimensionColumn(index)), ...measures];
 }
 
-function toCell(value: unknown): Cell {
+/** The data's version as a statement saw it. */
+export function dataVersionOf({ columns, rows }: RawRows): string | null {
+  const version = rows[0]?.[columns.indexOf(VERSION_COLUMN)];
+  return typeof version === "number" || typeof version === "string" ? String(version) : null;
+}
+
+/** A value as an answer carries it. */
+export function toCell(value: unknown): Cell {
   if (value === undefined || value === null) return null;
   if (typeof value === "number") return Number.isFinite(value) ? value : null;
   if (typeof value === "boolean" || typeof value === "string") return value;

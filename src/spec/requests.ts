@@ -21,6 +21,19 @@ export interface PageRequest {
   readonly limit?: number | null;
 }
 
+/** Asks for the issues behind one number of a stored result. */
+export interface DrillRequest {
+  readonly result_id: string;
+  /** Index of the row over all pages, from 0, or `totals`; a number may be written as text. */
+  readonly row: string | number;
+  /** The measure's column of the answer. */
+  readonly measure: string;
+  /** 1–200, default 50. */
+  readonly limit?: number | null;
+}
+
+const MAX_DRILL = 200;
+const DEFAULT_DRILL = 50;
 const MAX_VALUES = 200;
 const DEFAULT_VALUES = 50;
 
@@ -56,6 +69,52 @@ export function parsePageLimit(limit: number | null | undefined, bounds: { defau
   const count = limitOf(limit, bounds, problems);
   if (problems.length > 0) throw invalid(problems);
   return count;
+}
+
+/** What a stored result has that can be opened up. */
+export interface Drillable {
+  readonly rows: number;
+  readonly hasTotals: boolean;
+  /** Names of the measures' columns. */
+  readonly measures: readonly string[];
+}
+
+/** Checks a request to open up a number; throws AppError SPEC_INVALID with every problem. */
+export function parseDrillRequest(
+  { row, measure, limit }: DrillRequest,
+  answer: Drillable,
+): { row: number | "totals"; measure: number; limit: number } {
+  const problems: Problem[] = [];
+  const place = rowOf(row, answer, problems);
+  const index = answer.measures.indexOf(measure);
+  if (index < 0) problems.push(measureProblem(measure, answer.measures));
+  const count = limitOf(limit, { default: DEFAULT_DRILL, max: MAX_DRILL }, problems);
+  if (problems.length > 0) throw invalid(problems);
+  return { row: place, measure: index, limit: count };
+}
+
+function rowOf(row: string | number, { rows, hasTotals }: Drillable, problems: Problem[]): number | "totals" {
+  if (row === "totals") {
+    if (!hasTotals)
+      problems.push(problem("BAD_VALUE", { path: "row", message: 'this result has no totals; run its spec with "totals": true' }));
+    return row;
+  }
+  const index = /^\d{1,7}$/.test(String(row)) ? Number(row) : -1;
+  if (index >= 0 && index < rows) return index;
+  const rowsThere = rows === 0 ? "this result has no rows" : `row is a whole number from 0 to ${rows - 1}`;
+  problems.push(problem("BAD_VALUE", { path: "row", message: hasTotals ? `${rowsThere}, or totals` : rowsThere }));
+  return 0;
+}
+
+/** Only numbers of the asked period have rows of their own here. */
+function measureProblem(measure: string, measures: readonly string[]): Problem {
+  const compared = measures.find((name) => measure === `${name}__previous` || measure === `${name}__delta_ratio`);
+  if (compared === undefined) {
+    const message = `this result has no measure ${quoted(measure)}`;
+    return problem("UNKNOWN_MEASURE", { path: "measure", message, allowed: measures, wrote: measure });
+  }
+  const message = `${measure} is about the period compared with; run the spec over that period without compare, and drill into ${compared} there`;
+  return problem("INCOMPATIBLE", { path: "measure", message, allowed: measures, suggestion: compared });
 }
 
 function limitOf(limit: number | null | undefined, bounds: { default: number; max: number }, problems: Problem[]): number {

@@ -19,12 +19,12 @@ import {
 import type { Plan } from "../plan/plan.ts";
 import type { Principal } from "../tenant.ts";
 import { answerRows } from "./answer.ts";
-import { baseTable, type Context, datasourceOf, makeContext } from "./context.ts";
-import { factBounds } from "./fact.ts";
+import { type Context, datasourceOf, makeContext } from "./context.ts";
 import { numberCondition } from "./filter.ts";
 import { all, ident, join, type Sql, sql, type Statement, toStatement, value } from "./fragment.ts";
+import { frameRows } from "./frame.ts";
 import { sourceRows } from "./source.ts";
-import { edgeRows, needsBounds, type Pass, passName, spineRows } from "./spine.ts";
+import type { Pass } from "./spine.ts";
 
 /**
  * Writes a plan as one parameterised statement for one tenant, over the rows that the principal may see. Its rows: the page in order, the total row at ord 0 where
@@ -35,9 +35,7 @@ export function compile(plan: Plan, principal: Principal, catalog: Catalog): Sta
   const grid = answerRows(context, "grid");
   const total = plan.totals ? answerRows(context, "total") : undefined;
   const ctes: [string, Sql][] = [
-    ["state", stateRows(context)],
-    ...(needsBounds(context) ? [["bounds", boundRows(context)] as [string, Sql]] : []),
-    ...spines(context),
+    ...frameRows(context, passesOf(plan)),
     ...grid.ctes,
     ["answer", grid.final],
     ["page", pageRows(context)],
@@ -58,31 +56,11 @@ select ${join(provenance, ", ")}, p.* from (select 1) as one left join state as 
   );
 }
 
-function stateRows(context: Context): Sql {
-  const { instances } = context.allowed;
-  const state = baseTable(context, "tenant_state", "t");
-  if (instances === undefined) return sql`select t.data_as_of, t.data_version from ${state.table} where ${state.wall}`;
-  const own = baseTable(context, "instance", "i");
-  const newest = sql`select max(i.data_as_of) from ${own.table} where ${own.wall} and i.instance_id = any(${value(instances, "text[]")})`;
-  return sql`select (${newest}) as data_as_of, t.data_version from ${state.table} where ${state.wall}`;
-}
-
-function boundRows(context: Context): Sql {
-  return sql`select min(lo) as lo, max(hi) as hi from (${join(
-    context.plan.facts.map((fact) => factBounds(context, fact)),
-    " union all ",
-  )}) as every`;
-}
-
-function spines(context: Context): [string, Sql][] {
-  const { plan } = context;
+function passesOf(plan: Plan): readonly Pass[] {
   const compared = isCompared(plan);
-  const passes: Pass[] = ["current", ...(compared ? (["previous"] as const) : [])];
-  if (plan.totals) passes.push("total", ...(compared ? (["total_previous"] as const) : []));
-  return passes.flatMap((pass): [string, Sql][] => [
-    [`${pass}_spine`, spineRows(context, pass)],
-    [`${pass}_edges`, edgeRows(passName(pass, "spine"))],
-  ]);
+  const grid: readonly Pass[] = compared ? ["current", "previous"] : ["current"];
+  if (!plan.totals) return grid;
+  return [...grid, "total", ...(compared ? (["total_previous"] as const) : [])];
 }
 
 /** The answer's rows that satisfy the conditions on measures, numbered in the asked order. */

@@ -61,7 +61,7 @@ function measureColumns(fact: PlanFact): Sql[] {
 }
 
 /** The values of a list, each once, as rows; one row with null for an empty list. */
-function unnest(name: string, index: number): Sql {
+export function unnest(name: string, index: number): Sql {
   const alias = ident(`mv${index + 1}`);
   return sql` left join lateral (select distinct element as ${alias} from unnest(${ident("r", name)}) as element) as ${ident(`list${index + 1}`)} on true`;
 }
@@ -73,9 +73,10 @@ interface Placed {
   readonly conditions: readonly Sql[];
 }
 
-function placedRows(context: Context, fact: PlanFact, pass: Pass): Placed {
+/** The rows that count, unqualified as expressions name them, each with the bucket it falls into; `carried` are columns wanted beside the fact's own. */
+export function placedRows(context: Context, fact: PlanFact, pass: Pass, carried: readonly string[] = []): Placed {
   const datasource = datasourceOf(context, fact.datasource);
-  const source = sql`(${factSource(context, fact, datasource)}) as r`;
+  const source = sql`(${factSource(context, fact, datasource, carried)}) as r`;
   const conditions = [...fact.filters.map((filter) => filterCondition(context, filter)), ...measureConditions(fact)];
   if (datasource.rows === "event") return placedEvents(context, fact, pass, { source, conditions });
   const { start, end } = must(datasource.span, `span of ${datasource.name}`);
@@ -99,13 +100,14 @@ function measureConditions(fact: PlanFact): Sql[] {
     : [];
 }
 
-function factSource(context: Context, fact: PlanFact, datasource: DatasourceDefinition): Sql {
-  const needed = columnsNeeded(context, fact, datasource);
+function factSource(context: Context, fact: PlanFact, datasource: DatasourceDefinition, carried: readonly string[] = []): Sql {
+  const needed = new Set([...columnsNeeded(context, fact, datasource), ...carried]);
   if (fact.score === null) return sourceRows(context, datasource, needed);
   return scoredUnits(context, datasource, { fact, score: fact.score, carried: needed });
 }
 
-function columnsNeeded(context: Context, fact: PlanFact, datasource: DatasourceDefinition): Set<string> {
+/** The columns of a datasource that a fact reads. */
+export function columnsNeeded(context: Context, fact: PlanFact, datasource: DatasourceDefinition): Set<string> {
   const expressions = [...fact.measures.flatMap(expressionsOf), ...fact.notes.map((note) => note.where)];
   return new Set([
     ...context.plan.dimensions.map((dimension) => dimension.name),

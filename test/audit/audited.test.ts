@@ -113,6 +113,30 @@ describeOnEachDatabase("every call is recorded before its answer leaves", (get) 
     expect(await newest()).toMatchObject({ operation: "run", spec: { dry_run: true }, row_count: 0, result_id: null, outcome: "ok" });
   });
 
+  test("a drill-down: of which number, and no text of an issue", async () => {
+    const { meta } = await pipeline.run(principal, COUNT);
+    const request = { result_id: meta.result_id, row: 0, measure: "issues_created", limit: 3 };
+    const { data } = await pipeline.drill(principal, request);
+    expect(JSON.stringify(data.rows)).toContain(TEXT);
+    expect(await newest()).toMatchObject({
+      operation: "drill",
+      spec: { row: 0, measure: "issues_created", limit: 3 },
+      spec_hash: hashOfJson(request),
+      metric_versions: { issues_created: "1.0.0" },
+      result_id: meta.result_id,
+      row_count: 3,
+      outcome: "ok",
+    });
+    expect(await failure(pipeline.drill(principal, { ...request, measure: SECRET }))).toMatchObject({ code: "SPEC_INVALID" });
+    expect(await newest()).toMatchObject({
+      operation: "drill",
+      outcome: "SPEC_INVALID",
+      problems: ["UNKNOWN_MEASURE"],
+      spec: null,
+      result_id: null,
+    });
+  });
+
   test("a failing call leaves its code, the hash of what was asked and nothing that the caller wrote", async () => {
     const wrong = { measures: [{ name: SECRET }], filters: [{ field: "summary", op: "??", values: [MAIL] }] };
     expect(await failure(pipeline.run(principal, wrong))).toMatchObject({ code: "SPEC_INVALID" });
@@ -152,18 +176,20 @@ describeOnEachDatabase("every call is recorded before its answer leaves", (get) 
 
   test("what cannot be recorded is not answered, be it an answer or a refusal", async () => {
     const superuser = (sql: string) => get().asSuperuser((client) => client.query(sql));
+    const known = (await pipeline.run(principal, COUNT)).meta.result_id;
     const before = (await trailOf(get, tenant.id)).length;
     await superuser("revoke execute on function audit.append(jsonb) from metricgate_auditor");
     try {
       for (const refused of [
         await failure(pipeline.run(principal, BY_ASSIGNEE)),
         await failure(pipeline.values(principal, { dimension: "assignee" })),
+        await failure(pipeline.drill(principal, { result_id: known, row: 0, measure: "issues_created" })),
         await failure(pipeline.run(principal, { measures: [] })),
       ]) {
         expect(refused).toMatchObject({ code: "AUDIT_UNAVAILABLE", audience: "operator" });
         expect(JSON.stringify([refused.message, { ...refused.details, cause: null }])).not.toMatch(/\bann\b|60|denied|append|permission/);
       }
-      expect(seen.filter((one) => one.kind === "audit_failed")).toHaveLength(3);
+      expect(seen.filter((one) => one.kind === "audit_failed")).toHaveLength(4);
     } finally {
       await superuser("grant execute on function audit.append(jsonb) to metricgate_auditor");
     }

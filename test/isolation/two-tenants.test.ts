@@ -53,6 +53,12 @@ async function heardByA(pipeline: Pipeline): Promise<Map<string, unknown>> {
     const { result, rows } = await ask(pipeline, tenantA, question);
     heard.set(JSON.stringify(question), { ...(lasting(result) as object), rows });
   }
+  for (const { name } of catalog.metrics.values()) {
+    const { meta } = await pipeline.run(a, { measures: [{ name }], totals: true });
+    const { data } = await pipeline.drill(a, { result_id: meta.result_id, row: "totals", measure: name, limit: 200 });
+    const { query_time_ms: _time, ...behind } = data;
+    heard.set(`what is behind ${name}`, behind);
+  }
   for (const dimension of groupable) heard.set(`values of ${dimension}`, await pipeline.values(a, { dimension, limit: 200 }));
   return heard;
 }
@@ -114,6 +120,11 @@ describeOnEachDatabase("two tenants with the same keys", (get) => {
     const foreign = await told(theirs.meta.result_id);
     expect(foreign).toMatchObject({ code: "NOT_FOUND" });
     expect(foreign).toEqual(await told(`res_${"0".repeat(theirs.meta.result_id.length - 4)}`));
+    const drilled = await pipeline
+      .drill(a, { result_id: theirs.meta.result_id, row: 0, measure: "issues_created" })
+      .catch((reason: unknown) => reason);
+    expect(drilled).toBeInstanceOf(AppError);
+    expect(Object.fromEntries([...Object.entries(drilled as AppError), ["message", (drilled as AppError).message]])).toEqual(foreign);
     expect(await pipeline.page(b, { result_id: theirs.meta.result_id })).toMatchObject({ data: { rows: theirs.data.rows } });
   });
 

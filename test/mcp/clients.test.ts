@@ -35,7 +35,7 @@ function textOf(result: { content: unknown }): string {
 test.each(MATRIX)("$generation over $transport lists, asks, reads and completes", async ({ generation, transport }) => {
   await withClient(generation, transport, async ({ client: { raw, call } }) => {
     const { tools } = await raw.listTools();
-    expect(tools.map((tool) => tool.name)).toEqual(["list_metrics", "list_values", "run_analytics_spec", "get_result"]);
+    expect(tools.map((tool) => tool.name)).toEqual(["list_metrics", "list_values", "run_analytics_spec", "get_result", "drill_down"]);
     expect(raw.getInstructions()).toContain("never SQL");
 
     const answer = await call("run_analytics_spec", WIP);

@@ -29,6 +29,8 @@ test("text of the tracker stands inside a block that it cannot end, on lines of 
   for (const [name, input] of [
     ["run_analytics_spec", { measures: [{ name: "wip" }] }],
     ["list_values", { dimension: "label" }],
+    // The pipeline in memory numbers its results.
+    ["drill_down", { result_id: "res_1", row: 0, measure: "wip" }],
   ] as const) {
     const { content, structuredContent } = await client.call(name, input);
     const text = (content as { text: string }[])[0]?.text ?? "";
@@ -66,6 +68,7 @@ test("hostile text in every string position is refused or treated as data", asyn
       ["list_values", { dimension: text }],
       ["list_values", { dimension: "label", search: text }],
       ["get_result", { result_id: text, cursor: text }],
+      ["drill_down", { result_id: text, row: text, measure: text }],
       [
         "run_analytics_spec",
         { measures: [{ name: text, agg: text, as: text }], dimensions: [text], timezone: text, sort: [{ field: text }] },

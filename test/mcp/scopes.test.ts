@@ -16,7 +16,7 @@ const NOBODY = testPrincipal(testTenant({ id: 7 }), "eve", { scopes: ["jobs:writ
 test("every tool and everything that reads asks for a scope; what only lists for none", async () => {
   const catalog = await shippedCatalog();
   for (const { name } of toolsOf(catalog, specJsonSchema(catalog)))
-    expect(scopeOfRequest("tools/call", { name }), name).toBe("metrics:read");
+    expect(scopeOfRequest("tools/call", { name }), name).toBe(name === "drill_down" ? "drill:read" : "metrics:read");
   for (const params of [undefined, null, {}, { name: 7 }, { name: "constructor" }])
     expect(scopeOfRequest("tools/call", params)).toBe("metrics:read");
   for (const method of ["resources/read", "completion/complete"]) expect(scopeOfRequest(method, {})).toBe("metrics:read");
@@ -29,6 +29,30 @@ test("what a body asks for is what all its messages ask for", () => {
   expect(scopesLacking([{ method: "ping" }, call], NOBODY)).toEqual(["metrics:read"]);
   expect(scopesLacking(call, testPrincipal(testTenant({ id: 7 })))).toEqual([]);
   for (const body of [undefined, null, 7, "tools/call", [], [null, 7], {}, { method: 7 }]) expect(scopesLacking(body, NOBODY)).toEqual([]);
+});
+
+test("to open up a number needs a scope of its own, which reading metrics is not", async () => {
+  const reader = testPrincipal(testTenant({ id: 7 }), "ann", { scopes: ["metrics:read"] });
+  const parts = await testParts({ identify: () => reader });
+  const [ours, theirs] = InMemoryTransport.createLinkedPair();
+  const edge = serveOverStdio(parts, ours);
+  const received = new Map<unknown, unknown>();
+  theirs.onmessage = (message) => void ("id" in message && received.set(message.id, message));
+  await theirs.start();
+  const ask = async (id: number, method: string, params: unknown): Promise<unknown> => {
+    await theirs.send({ jsonrpc: "2.0", id, method, params } as JSONRPCMessage);
+    await expect.poll(() => received.get(id)).toBeDefined();
+    return received.get(id);
+  };
+  await ask(1, "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } });
+  await ask(2, "tools/call", { name: "run_analytics_spec", arguments: { measures: [{ name: "wip" }] } });
+  const params = { name: "drill_down", arguments: { result_id: "res_1", row: 0, measure: "wip" } };
+  expect(await ask(3, "tools/call", params)).toMatchObject({
+    result: { isError: true, structuredContent: { error: { code: "FORBIDDEN", message: expect.stringContaining("drill:read") } } },
+  });
+  expect(parts.pipeline.seen).toHaveLength(1);
+  expect(scopesLacking({ method: "tools/call", params }, reader)).toEqual(["drill:read"]);
+  await edge.close();
 });
 
 test("what the library carries of a caller holds no token", () => {

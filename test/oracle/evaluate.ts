@@ -34,6 +34,19 @@ export function evaluate(spec: Spec, data: Data, { now, weekStart }: Circumstanc
   return new Evaluator(spec, data, now, weekStart).answer();
 }
 
+/** Where a number of an answer stands: its bucket and the values of its dimensions, or null for the totals. */
+export type Place = { readonly time: string | null; readonly group: readonly Value[] } | null;
+
+/** The records behind a number, by the metric that counts them. */
+export function recordsBehind(
+  spec: Spec,
+  data: Data,
+  { now, weekStart }: Circumstances,
+  { as, place }: { as: string; place: Place },
+): ReadonlyMap<string, readonly Row[]> {
+  return new Evaluator(spec, data, now, weekStart).behind(as, place);
+}
+
 /** What one measure counts in one bucket, by group. */
 type Groups = ReadonlyMap<string, readonly Row[]>;
 
@@ -72,6 +85,21 @@ class Evaluator {
     const kept = rows.filter((row) => this.#having.every((filter) => holdsForScalar(filter, row[filter.field] ?? null)));
     const ordered = inOrderOf(kept, sort, [...(time?.grain ? ["time"] : []), ...dimensions]);
     return { rows: ordered, total: kept.length, totals: totals ? this.#totals(buckets) : null };
+  }
+
+  behind(as: string, place: Place): Map<string, readonly Row[]> {
+    const { name } = must(
+      this.#spec.measures.find((measure) => measure.as === as),
+      as,
+    );
+    const names = name === "net_flow" ? ["issues_created", "issues_closed"] : [name];
+    const buckets = this.#buckets();
+    const [first, last] = place === null ? [buckets[0], buckets.at(-1)] : buckets.filter(({ label }) => label === place.time);
+    if (first === undefined) return new Map(names.map((one) => [one, []]));
+    const span = { from: first.days.from, to: (last ?? first).days.to };
+    const rowsOfMetric = (metric: Metric): readonly Row[] =>
+      place === null ? this.#rows(metric, span) : (this.#grouped(metric, span).get(JSON.stringify(place.group)) ?? []);
+    return new Map(names.map((one) => [one, rowsOfMetric(metricOf(one))]));
   }
 
   /** Over all buckets at once; without any there is nothing. */

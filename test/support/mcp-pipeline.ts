@@ -3,6 +3,7 @@ import { catalogViews } from "../../src/catalog/narrow.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { AppError } from "../../src/errors.ts";
 import type { CallOptions, Pipeline } from "../../src/pipeline.ts";
+import type { DrillResult } from "../../src/result/drill.ts";
 import { INLINE_ROWS, pageOf, readCursor } from "../../src/result/page.ts";
 import type { StoredResult } from "../../src/result/page.ts";
 import type { Cell, ResultColumn } from "../../src/result/result.ts";
@@ -92,6 +93,13 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
       const values = [...HOSTILE_VALUES, "DM", null].filter((value) => (value ?? "").toLowerCase().includes((search ?? "").toLowerCase()));
       return { dimension, values: values.map((value, at) => ({ value, issues: 100 - at })), total: values.length, truncated: false };
     },
+    drill: async (principal, { result_id, row, measure }) => {
+      const found = results.get(result_id);
+      if (found === undefined || found.owner !== ownerOf(principal))
+        throw new AppError("NOT_FOUND", "There is no such result.", { next: "Run the spec again." });
+      pipeline.seen.push({ principal, input: { result_id, row, measure } });
+      return drillOf(result_id, measure);
+    },
   };
   return pipeline;
 }
@@ -110,6 +118,41 @@ async function passGate({ gate, failure }: MemoryPipelineOptions, { signal }: Ca
 
 function ownerOf({ tenant, user }: Principal): string {
   return `${tenant.id}:${user}`;
+}
+
+function drillOf(id: string, as: string): DrillResult {
+  return {
+    data: {
+      columns: [
+        { name: "issue_key", type: "string", label: "Issue" },
+        { name: "summary", type: "string", label: "Summary" },
+        { name: "value", type: "number", label: "Value" },
+        { name: "link", type: "string", label: "Link" },
+      ],
+      rows: HOSTILE_VALUES.map((text, at) => [text, text, at, null]),
+      total: HOSTILE_VALUES.length,
+      issues: HOSTILE_VALUES.length,
+      truncated: false,
+      units: {
+        columns: [{ name: "sprint_name", type: "string", label: "Sprint" }],
+        rows: HOSTILE_VALUES.map((text) => [text]),
+        total: HOSTILE_VALUES.length,
+        truncated: false,
+      },
+      query_time_ms: 1,
+    },
+    meta: {
+      result_id: id,
+      row: 0,
+      measure: { name: "wip", agg: "last", as, version: "1.0.0" },
+      number: 7,
+      place: { project_name: HOSTILE_VALUES[0] ?? null },
+      adds_up: "sum of value over the rows",
+      timezone: "UTC",
+      data_as_of: "2024-05-01T00:00:00Z",
+      warnings: [],
+    },
+  };
 }
 
 function answerOf(spec: Spec, rows: number): StoredResult {
@@ -135,6 +178,7 @@ function answerOf(spec: Spec, rows: number): StoredResult {
     queryTimeMs: 1,
     cached: false,
     expiresAtMs: null,
+    basis: { from: null, to: null, weekStart: 1, catalogHash: "" },
     meta: {
       summary: `${rows} rows`,
       spec_version: "1.0.0",
