@@ -1,4 +1,4 @@
--- Background jobs and what they found, under the tenant's wall. The queue (0008-queue.sql) carries ids only; the row here
+-- Background jobs and what they found, under the tenant's wall. The queue carries ids only; the row here
 -- is the truth. One login writes it, in the tenant's context, and sees nothing of the warehouse.
 
 create schema jobs;

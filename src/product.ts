@@ -45,6 +45,10 @@ export async function openProduct(
     },
     serveStdio: () => serveStdio(app, edges),
     serveHttp: (host, port) => serveHttp(app, edges, { host, port }),
+    work: async () => {
+      await app.database();
+      await app.work();
+    },
     close: async () => {
       await Promise.allSettled(edges.map((edge) => edge.close()));
       await app.close();
@@ -57,8 +61,10 @@ async function serveStdio(app: App, edges: Edge[]): Promise<Serving> {
   const { observe } = app.observers;
   const edge = serveOverStdio(app.mcp);
   edges.push(edge);
+  app.onJobMoved((jobId) => edge.resourceUpdated(`metricgate://jobs/${jobId}`));
   announce(app, { transport: "stdio" });
-  void app.database().catch((error: unknown) => observe({ kind: "unexpected_error", where: "database", error }));
+  const failed = (where: string) => (error: unknown) => observe({ kind: "unexpected_error", where, error });
+  void app.database().then(() => app.work().catch(failed("jobs")), failed("database"));
   return { closed: edge.closed };
 }
 
@@ -80,6 +86,8 @@ async function serveHttp(app: App, edges: Edge[], { host, port }: { readonly hos
     ...(observers.metricsText === undefined ? {} : { metricsText: observers.metricsText }),
   });
   edges.push(edge);
+  app.onJobMoved((jobId) => edge.resourceUpdated(`metricgate://jobs/${jobId}`));
+  void app.work().catch((error: unknown) => observers.observe({ kind: "unexpected_error", where: "jobs", error }));
   announce(app, { transport: "http", address: edge.url });
   return { url: edge.url };
 }
