@@ -16,6 +16,7 @@ create table jobs.job (
   stage           text,                                  -- how far the running attempt is
   rows_read       int         not null default 0,        -- rows the running attempt has got so far
   attempts        int         not null default 0,
+  put_off_at      timestamptz,                           -- when its turn came and its tenant had enough running
   idempotency_key text,
   spec_hash       text        not null,
   created_at      timestamptz not null default now(),

@@ -362,6 +362,7 @@ table jobs.job owner metricgate_owner row security forced
   stage text
   rows_read integer not null default 0
   attempts integer not null default 0
+  put_off_at timestamp with time zone
   idempotency_key text
   spec_hash text not null
   created_at timestamp with time zone not null default now()

@@ -61,6 +61,13 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
           removeOnFail: true,
         });
       }),
+    callBack: (job) =>
+      reachable(async () => {
+        const found = await queue.getJob(keyOf(job));
+        if (found === undefined || !(await found.isDelayed())) return;
+        // It may have come back by itself meanwhile.
+        await found.promote().catch(() => undefined);
+      }),
     remove: (job) => reachable(async () => void (await queue.remove(keyOf(job)))),
     next: () =>
       reachable(async () => {

@@ -33,8 +33,8 @@ export type Claim =
   | { readonly kind: "claimed"; readonly job: ClaimedJob }
   /** Ended, or never was. */
   | { readonly kind: "gone" }
-  /** The tenant has enough running; so many of it stand before this one. */
-  | { readonly kind: "wait"; readonly before: number };
+  /** The tenant has enough running. */
+  | { readonly kind: "wait" };
 
 /** An attempt's number makes sure that one which was given up writes nothing any more. */
 export interface Attempt extends JobHandle {
@@ -56,6 +56,8 @@ export interface JobStore {
   failed(attempt: Attempt, error: AppError): Promise<boolean>;
   /** Back in line; `isCounted` says whether it was an attempt at all. */
   putBack(attempt: Attempt, isCounted: boolean): Promise<boolean>;
+  /** The tenant's first job that was put off. */
+  firstPutOff(tenantId: number): Promise<JobHandle | undefined>;
   /** Takes back an order that could not be put in line. */
   forget(handle: JobHandle): Promise<void>;
   /** What waits or runs, with its place. */
@@ -131,6 +133,15 @@ export function jobStore(database: () => Promise<Database>): JobStore {
       ]),
     putBack: (attempt, isCounted) =>
       ofAttempt(attempt, "state = 'queued', stage = null, rows_read = 0, attempts = attempts - $4::int", [isCounted ? 0 : 1]),
+    firstPutOff: (tenantId) =>
+      within(tenantId, async (client) => {
+        const { rows } = await client.query<{ job_id: string }>(
+          `select job_id from jobs.job where tenant_id = $1 and state = 'queued' and put_off_at > now() - $2 * interval '1 millisecond'
+           order by priority, turn limit 1`,
+          [tenantId, QUEUE_LIMITS.backSoonMs],
+        );
+        return rows[0] && { tenantId, jobId: rows[0].job_id };
+      }),
     forget: ({ tenantId, jobId }) =>
       within(tenantId, async (client) => {
         await client.query("delete from jobs.job where tenant_id = $1 and job_id = $2 and state = 'queued'", [tenantId, jobId]);
@@ -230,9 +241,10 @@ async function claim(client: PoolClient, { tenantId, jobId }: JobHandle, running
   const { rows } = await client.query<{ state: string; attempts: number; running: number; before: number }>(
     `select j.state, j.attempts,
        (select count(*)::int from jobs.job o where o.tenant_id = $1 and o.state = 'running' and o.job_id <> $2) as running,
-       (select count(*)::int from jobs.job o where o.tenant_id = $1 and o.state = 'queued' and (o.priority, o.turn) < (j.priority, j.turn)) as before
+       (select count(*)::int from jobs.job o where o.tenant_id = $1 and o.state = 'queued' and (o.priority, o.turn) < (j.priority, j.turn)
+         and o.put_off_at > now() - $3 * interval '1 millisecond') as before
      from jobs.job j where j.tenant_id = $1 and j.job_id = $2 and ${OPEN}`,
-    [tenantId, jobId],
+    [tenantId, jobId, QUEUE_LIMITS.backSoonMs],
   );
   const [found] = rows;
   if (found === undefined) return { kind: "gone" };
@@ -245,7 +257,11 @@ async function claim(client: PoolClient, { tenantId, jobId }: JobHandle, running
     );
     return { kind: "gone" };
   }
-  if (found.state === "queued" && found.running >= runningPerTenant) return { kind: "wait", before: found.before };
+  // What was put off comes back in a moment, and what stands behind it does not overtake it.
+  if (found.state === "queued" && found.running + found.before >= runningPerTenant) {
+    await client.query("update jobs.job set put_off_at = now() where tenant_id = $1 and job_id = $2", [tenantId, jobId]);
+    return { kind: "wait" };
+  }
   const claimed = await client.query<{ spec: unknown; user: string; owner: string; extent: string; attempt: number }>(
     `update jobs.job set state = 'running', attempts = attempts + 1, started_at = now(), stage = null, rows_read = 0
      where tenant_id = $1 and job_id = $2 returning spec, user_name as "user", owner, extent, attempts as attempt`,

@@ -15,8 +15,10 @@ export const QUEUE_LIMITS = {
   /** How long a job's place is left to a worker that does not renew it, and how often that is looked for, in milliseconds. */
   lockMs: 20_000,
   stalledMs: 5_000,
-  /** How long a job whose tenant has enough running is put off, in milliseconds. */
-  putOffMs: 500,
+  /** How long a job whose tenant has enough running is put off at most, in milliseconds: the end of another calls it back. */
+  putOffMs: 5_000,
+  /** Within which one that was put off is back. */
+  backSoonMs: 10_000,
   /** How long jobs and what they found are kept, in hours. */
   keptHours: 24,
   /** Stored bytes of one tenant's results, compressed; the oldest leave first. */

@@ -27,6 +27,8 @@ export interface WorkerOptions {
 export interface JobQueue {
   /** Adds a job unless it is in line. Throws AppError UNAVAILABLE. */
   add(job: JobHandle, place: Place): Promise<void>;
+  /** Calls a job back that was put off; nothing where it was not. */
+  callBack(job: JobHandle): Promise<void>;
   /** Takes a job that waits out of the line. */
   remove(job: JobHandle): Promise<void>;
   /** The place of whoever is next; undefined where nobody waits. */

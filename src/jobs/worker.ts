@@ -74,7 +74,7 @@ async function handleJob(handle: JobHandle, controller: AbortController, parts: 
   const claim = await store.claim(handle, limits.runningPerTenant);
   events.moved(handle);
   if (claim.kind === "gone") return { kind: "finished" };
-  if (claim.kind === "wait") return { kind: "later", afterMs: QUEUE_LIMITS.putOffMs * (1 + Math.min(claim.before, 20) / 4) };
+  if (claim.kind === "wait") return { kind: "later", afterMs: QUEUE_LIMITS.putOffMs };
   const attempt: Attempt = { ...handle, attempt: claim.job.attempt };
   const startMs = performance.now();
   const ended = (outcome: "ok" | ErrorCode): void =>
@@ -90,6 +90,18 @@ async function handleJob(handle: JobHandle, controller: AbortController, parts: 
     return await afterFailure(attempt, error, parts, isClosing());
   } finally {
     events.moved(handle);
+    await callNext(handle, parts);
+  }
+}
+
+/** A place of the tenant is free: whoever was put off for want of one need not wait longer. */
+async function callNext({ tenantId }: JobHandle, { store, queue, observe }: WorkerParts): Promise<void> {
+  try {
+    const next = await store.firstPutOff(tenantId);
+    if (next !== undefined) await queue.callBack(next);
+  } catch (error) {
+    // It comes back by itself, a little later.
+    observe({ kind: "queue_lost", reason: toAppError(error).message });
   }
 }
 
