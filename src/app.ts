@@ -12,6 +12,7 @@ import { refusePowerfulLogins } from "./db/login-power.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { openNative } from "./db/native.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
+import type { JobHandle } from "./jobs/job.ts";
 import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
@@ -46,7 +47,7 @@ export interface App {
   /** Begins to run background jobs in this process. */
   work(): Promise<void>;
   /** Tells of each job that moved in this process. */
-  onJobMoved(listener: (jobId: string) => void): void;
+  onJobMoved(listener: (job: JobHandle) => void): void;
   close(): Promise<void>;
 }
 
@@ -98,7 +99,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
     work: () => background.work(recorded.answerJob),
-    onJobMoved: (listener) => void background.events.listen(({ jobId }) => listener(jobId)),
+    onJobMoved: (listener) => void background.events.listen(listener),
     close,
   };
 }

@@ -17,6 +17,7 @@ import { explainedResult, metaOf } from "./result/meta.ts";
 import {
   approximateBytes,
   cacheSeconds,
+  EXPORT_ROWS,
   INLINE_ROWS,
   pageOf,
   pageOfRows,
@@ -206,9 +207,9 @@ function deskOf({ jobs }: Pick<PipelineParts, "jobs">): JobDesk {
 }
 
 async function readPage(request: PageRequest, call: Call): Promise<Result> {
-  const { result_id: id, cursor, limit } = request;
+  const { result_id: id, cursor, limit, isExport } = request;
   const { results, principal } = call;
-  const count = parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
+  const count = isExport ? EXPORT_ROWS : parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
   const offset = cursor === undefined || cursor === null ? 0 : readCursor(cursor);
   const stored = results.get(principal, id);
   const found = stored

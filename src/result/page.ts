@@ -3,6 +3,8 @@ import type { Answer } from "./shape.ts";
 
 /** Rows that go into a conversation at once: about 8k tokens. */
 export const INLINE_ROWS = 50;
+/** Rows of one page of an export. */
+export const EXPORT_ROWS = 10_000;
 
 /** A whole answer as it is kept for paging. */
 export interface StoredResult {

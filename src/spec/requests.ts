@@ -19,6 +19,8 @@ export interface PageRequest {
   readonly cursor?: string | null;
   /** Rows a page, 1–1000, default 50. */
   readonly limit?: number | null;
+  /** Pages of an export: as large as fit, whatever `limit` says. */
+  readonly isExport?: true;
 }
 
 /** Asks for an answer in the background. */

@@ -32,15 +32,21 @@ export interface Stage extends AsyncDisposable {
 
 export interface StageOptions {
   readonly redisUrl?: string;
+  /** Shared with processes of their own. */
+  readonly databaseUrl?: string;
   /** In front of the pipeline that the worker asks. */
   readonly answer?: (answer: Pipeline["answerJob"]) => Pipeline["answerJob"];
 }
 
 /** `name` keeps what several stages share on one Redis apart from others. */
-export async function stage(database: Database, name: string, { redisUrl, answer = (own) => own }: StageOptions = {}): Promise<Stage> {
+export async function stage(
+  database: Database,
+  name: string,
+  { redisUrl, databaseUrl, answer = (own) => own }: StageOptions = {},
+): Promise<Stage> {
   const observed: Observation[] = [];
   const observe = (one: Observation): void => void observed.push(one);
-  const config = { databaseUrl: `postgres://test/${name}`, dataDir: "/", ...(redisUrl === undefined ? {} : { redisUrl }) };
+  const config = { databaseUrl: databaseUrl ?? `postgres://test/${name}`, dataDir: "/", ...(redisUrl === undefined ? {} : { redisUrl }) };
   const background = openBackground({ config, database: async () => database, observe });
   const pipeline = createPipeline({
     catalog: await shippedCatalog(),

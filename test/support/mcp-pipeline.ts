@@ -4,7 +4,7 @@ import type { Catalog } from "../../src/catalog/catalog.ts";
 import { AppError } from "../../src/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import type { CallOptions, Pipeline } from "../../src/pipeline.ts";
-import { INLINE_ROWS, pageOf, readCursor } from "../../src/result/page.ts";
+import { EXPORT_ROWS, INLINE_ROWS, pageOf, readCursor } from "../../src/result/page.ts";
 import type { StoredResult } from "../../src/result/page.ts";
 import type { Cell, ResultColumn } from "../../src/result/result.ts";
 import { parseSpec } from "../../src/spec/parse.ts";
@@ -88,12 +88,12 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
       results.set(id, { owner: ownerOf(principal), stored });
       return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: 0 });
     },
-    page: async (principal, { result_id, cursor, limit }) => {
+    page: async (principal, { result_id, cursor, limit, isExport }) => {
       const found = results.get(result_id);
       if (found === undefined || found.owner !== ownerOf(principal))
         throw new AppError("NOT_FOUND", "There is no such result.", { next: "Run the spec again." });
       const offset = cursor === undefined || cursor === null ? 0 : (readCursor(cursor) ?? 0);
-      return pageOf(result_id, found.stored, { offset, limit: limit ?? INLINE_ROWS, cacheSeconds: 0 });
+      return pageOf(result_id, found.stored, { offset, limit: isExport ? EXPORT_ROWS : (limit ?? INLINE_ROWS), cacheSeconds: 0 });
     },
     values: async (_principal, { dimension, search }) => {
       if (!catalog.dimensions.has(dimension)) {
