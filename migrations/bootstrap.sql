@@ -21,7 +21,9 @@ begin
       ('metricgate_reader',    'nologin nobypassrls'),
       ('metricgate_directory', 'login noinherit nobypassrls connection limit 20'),
       ('metricgate_auditor',   'login noinherit nobypassrls connection limit 40'),
-      ('metricgate_audit_reader', 'nologin nobypassrls')
+      ('metricgate_audit_reader', 'nologin nobypassrls'),
+      ('metricgate_jobs',      'login noinherit nobypassrls connection limit 40'),
+      ('metricgate_queue',     'login noinherit nobypassrls connection limit 60')
     ) as role (name, attributes)
     where to_regrole(name) is null
   loop
@@ -57,6 +59,11 @@ begin
       ('metricgate_auditor', 'lock_timeout', '5s'),
       ('metricgate_auditor', 'idle_in_transaction_session_timeout', '30s'),
       ('metricgate_auditor', 'synchronous_commit', 'on'),
+      ('metricgate_jobs', 'statement_timeout', '30s'),
+      ('metricgate_jobs', 'lock_timeout', '10s'),
+      ('metricgate_jobs', 'idle_in_transaction_session_timeout', '30s'),
+      ('metricgate_queue', 'statement_timeout', '30s'),
+      ('metricgate_queue', 'idle_in_transaction_session_timeout', '30s'),
       ('metricgate_ingest', 'lock_timeout', '30s'),
       ('metricgate_ingest', 'idle_in_transaction_session_timeout', '10min')
     ) as setting (role, name, value)
@@ -89,7 +96,9 @@ begin
         ('metricgate_ingest', 'connect'),
         ('metricgate_api', 'connect'),
         ('metricgate_directory', 'connect'),
-        ('metricgate_auditor', 'connect')
+        ('metricgate_auditor', 'connect'),
+        ('metricgate_jobs', 'connect'),
+        ('metricgate_queue', 'connect')
       ) as wanted (role, privilege)
       where not has_database_privilege(role, database, privilege)
     loop
@@ -127,12 +136,14 @@ begin
     execute format('revoke execute on function %s from public', r.name);
   end loop;
 
-  -- What our own writers need of them: transaction-scoped locks, so that two imports or migrations take turns.
+  -- What our own writers need of them: transaction-scoped locks, so that two imports, migrations or orders of jobs take
+  -- turns. The queue, which sees no tenant's row, also numbers and wakes.
   for r in
     select p.oid::regprocedure as name, role
-    from pg_proc p, unnest(array['metricgate_owner', 'metricgate_migrator', 'metricgate_ingest']) as role
+    from pg_proc p, unnest(array['metricgate_owner', 'metricgate_migrator', 'metricgate_ingest', 'metricgate_jobs', 'metricgate_queue']) as role
     where p.pronamespace = 'pg_catalog'::regnamespace
-      and p.proname in ('pg_advisory_xact_lock', 'pg_try_advisory_xact_lock')
+      and (p.proname in ('pg_advisory_xact_lock', 'pg_try_advisory_xact_lock')
+        or role = 'metricgate_queue' and p.proname in ('pg_advisory_xact_lock_shared', 'pg_notify', 'nextval'))
       and pg_has_role(current_user, p.proowner, 'usage')
       and not has_function_privilege(role, p.oid, 'execute')
   loop

@@ -4,13 +4,20 @@ schema audit owner metricgate_owner
   grant usage to metricgate_audit_reader
   grant usage to metricgate_auditor
 
+schema bullmq owner metricgate_owner
+  grant usage to metricgate_queue
+
 schema ctx owner metricgate_owner
   grant usage to metricgate_audit_reader
   grant usage to metricgate_ingest
+  grant usage to metricgate_jobs
   grant usage to metricgate_reader
 
 schema directory owner metricgate_owner
   grant usage to metricgate_directory
+
+schema jobs owner metricgate_owner
+  grant usage to metricgate_jobs
 
 schema ops owner metricgate_owner
   grant usage to metricgate_directory
@@ -68,6 +75,242 @@ table audit.head owner metricgate_owner row security forced
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   grant select to metricgate_audit_reader
 
+table bullmq.dedup owner metricgate_owner row security forced
+  queue text not null
+  dedup_id text not null
+  job_id text not null
+  expire_at_ms bigint
+  constraint dedup_pkey PRIMARY KEY (queue, dedup_id)
+  CREATE INDEX dedup_expire_idx ON bullmq.dedup USING btree (queue, expire_at_ms) WHERE (expire_at_ms IS NOT NULL)
+  CREATE INDEX dedup_job_idx ON bullmq.dedup USING btree (queue, job_id)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.dedup_next owner metricgate_owner row security forced
+  queue text not null
+  dedup_id text not null
+  payload jsonb not null
+  constraint dedup_next_pkey PRIMARY KEY (queue, dedup_id)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.event owner metricgate_owner row security forced
+  queue text not null
+  id bigint not null default nextval('bullmq.event_seq'::regclass)
+  event text not null
+  data jsonb not null default '{}'::jsonb
+  created_at_ms bigint not null
+  constraint event_pkey PRIMARY KEY (queue, id)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+sequence bullmq.event_seq owner metricgate_owner
+  last_value bigint not null
+  log_cnt bigint not null
+  is_called boolean not null
+  grant usage to metricgate_queue
+
+table bullmq.job owner metricgate_owner row security forced
+  queue text not null
+  id text not null
+  seq bigint not null
+  name text not null
+  state bullmq.job_state not null
+  data jsonb not null default '{}'::jsonb
+  opts jsonb not null default '{}'::jsonb
+  priority integer not null default 0
+  delay_ms bigint not null default 0
+  max_attempts integer not null default 1
+  attempts_made integer not null default 0
+  attempts_started integer not null default 0
+  progress jsonb
+  return_value jsonb
+  failed_reason text
+  stacktrace jsonb
+  deferred_failure text
+  processed_by text
+  added_at_ms bigint not null
+  process_at_ms bigint
+  processed_at_ms bigint
+  finished_at_ms bigint
+  lock_token text
+  locked_until_ms bigint
+  stalled_count integer not null default 0
+  dedup_id text
+  scheduler_id text
+  parent_queue text
+  parent_id text
+  parent_key text
+  pending_deps integer not null default 0
+  stalled_marked boolean not null default false
+  constraint job_pkey PRIMARY KEY (queue, id)
+  CREATE INDEX job_active_idx ON bullmq.job USING btree (queue, locked_until_ms) WHERE (state = 'active'::bullmq.job_state)
+  CREATE INDEX job_delayed_idx ON bullmq.job USING btree (queue, process_at_ms) WHERE (state = 'delayed'::bullmq.job_state)
+  CREATE INDEX job_finished_idx ON bullmq.job USING btree (queue, state, finished_at_ms) WHERE (state = ANY (ARRAY['completed'::bullmq.job_state, 'failed'::bullmq.job_state]))
+  CREATE INDEX job_parent_idx ON bullmq.job USING btree (parent_queue, parent_id) WHERE (parent_id IS NOT NULL)
+  CREATE INDEX job_ready_idx ON bullmq.job USING btree (queue, priority, seq) WHERE (state = 'waiting'::bullmq.job_state)
+  CREATE INDEX job_scheduler_idx ON bullmq.job USING btree (queue, scheduler_id) WHERE (scheduler_id IS NOT NULL)
+  CREATE INDEX job_waiting_children_idx ON bullmq.job USING btree (queue, seq) WHERE (state = 'waiting-children'::bullmq.job_state)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.job_dependency owner metricgate_owner row security forced
+  parent_queue text not null
+  parent_id text not null
+  child_queue text not null
+  child_id text not null
+  child_key text not null
+  status bullmq.dep_status not null default 'pending'::bullmq.dep_status
+  value jsonb
+  constraint job_dependency_parent_queue_parent_id_fkey FOREIGN KEY (parent_queue, parent_id) REFERENCES bullmq.job(queue, id) ON DELETE CASCADE
+  constraint job_dependency_pkey PRIMARY KEY (parent_queue, parent_id, child_key)
+  CREATE INDEX dep_child_idx ON bullmq.job_dependency USING btree (child_queue, child_id)
+  CREATE INDEX dep_parent_status_idx ON bullmq.job_dependency USING btree (parent_queue, parent_id, status)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.job_log owner metricgate_owner row security forced
+  queue text not null
+  job_id text not null
+  idx bigint not null
+  "row" text not null
+  constraint job_log_queue_job_id_fkey FOREIGN KEY (queue, job_id) REFERENCES bullmq.job(queue, id) ON DELETE CASCADE
+  constraint job_log_pkey PRIMARY KEY (queue, job_id, idx)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+sequence bullmq.job_seq owner metricgate_owner
+  last_value bigint not null
+  log_cnt bigint not null
+  is_called boolean not null
+  grant usage to metricgate_queue
+
+table bullmq.meta owner metricgate_owner row security forced
+  queue text not null
+  field text not null
+  value text
+  constraint meta_pkey PRIMARY KEY (queue, field)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.metrics owner metricgate_owner row security forced
+  queue text not null
+  kind text not null
+  count bigint not null default 0
+  prev_ts bigint
+  prev_count bigint not null default 0
+  data bigint[] not null default '{}'::bigint[]
+  constraint metrics_pkey PRIMARY KEY (queue, kind)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.migration owner metricgate_owner row security forced
+  version integer not null
+  name text not null
+  min_client_version integer not null
+  applied_at timestamp with time zone not null default now()
+  constraint migration_pkey PRIMARY KEY (version)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.rate_limit owner metricgate_owner row security forced
+  queue text not null
+  points bigint not null default 0
+  expire_at_ms bigint not null
+  constraint rate_limit_pkey PRIMARY KEY (queue)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.relay_inbox owner metricgate_owner row security forced
+  id bigint not null default nextval('bullmq.relay_inbox_id_seq'::regclass)
+  ns text not null
+  node_id text not null
+  kind text not null
+  topic text not null
+  mid bigint not null
+  ts bigint not null
+  data text not null
+  endpoints text[] not null
+  constraint relay_inbox_ns_node_id_fkey FOREIGN KEY (ns, node_id) REFERENCES bullmq.relay_node(ns, node_id) ON DELETE CASCADE
+  constraint relay_inbox_pkey PRIMARY KEY (id)
+  CREATE INDEX relay_inbox_node_idx ON bullmq.relay_inbox USING btree (ns, node_id, id)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+sequence bullmq.relay_inbox_id_seq owner metricgate_owner
+  last_value bigint not null
+  log_cnt bigint not null
+  is_called boolean not null
+  grant usage to metricgate_queue
+
+sequence bullmq.relay_mid_seq owner metricgate_owner
+  last_value bigint not null
+  log_cnt bigint not null
+  is_called boolean not null
+  grant usage to metricgate_queue
+
+table bullmq.relay_node owner metricgate_owner row security forced
+  ns text not null
+  node_id text not null
+  lease_until timestamp with time zone not null
+  registered_at timestamp with time zone not null default clock_timestamp()
+  last_heartbeat timestamp with time zone
+  info jsonb not null default '{}'::jsonb
+  backlog integer not null default 0
+  dropped bigint not null default 0
+  in_flight bigint[] not null default '{}'::bigint[]
+  constraint relay_node_pkey PRIMARY KEY (ns, node_id)
+  CREATE INDEX relay_node_lease_idx ON bullmq.relay_node USING btree (lease_until)
+  CREATE INDEX relay_node_registered_idx ON bullmq.relay_node USING btree (ns, registered_at)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.relay_retained owner metricgate_owner row security forced
+  ns text not null
+  topic text not null
+  mid bigint not null
+  ts bigint not null
+  data text not null
+  expires_at timestamp with time zone not null
+  constraint relay_retained_pkey PRIMARY KEY (ns, topic)
+  CREATE INDEX relay_retained_expiry_idx ON bullmq.relay_retained USING btree (expires_at)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.relay_subscription owner metricgate_owner row security forced
+  ns text not null
+  node_id text not null
+  endpoint_id text not null
+  pattern text not null
+  root text
+  constraint relay_subscription_ns_node_id_fkey FOREIGN KEY (ns, node_id) REFERENCES bullmq.relay_node(ns, node_id) ON DELETE CASCADE
+  constraint relay_subscription_pkey PRIMARY KEY (ns, pattern, node_id, endpoint_id)
+  CREATE INDEX relay_subscription_endpoint_idx ON bullmq.relay_subscription USING btree (ns, node_id, endpoint_id)
+  CREATE INDEX relay_subscription_root_idx ON bullmq.relay_subscription USING btree (ns, root)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
+table bullmq.scheduler owner metricgate_owner row security forced
+  queue text not null
+  scheduler_id text not null
+  name text
+  next_run_ms bigint
+  pattern text
+  every_ms bigint
+  tz text
+  start_date_ms bigint
+  end_date_ms bigint
+  limit_count integer
+  iteration_count integer not null default 0
+  template_data jsonb
+  template_opts jsonb
+  producer_id text
+  offset_ms bigint
+  constraint scheduler_pkey PRIMARY KEY (queue, scheduler_id)
+  CREATE INDEX scheduler_next_idx ON bullmq.scheduler USING btree (queue, next_run_ms)
+  policy queue_all permissive for all to metricgate_queue using true with check true
+  grant delete, insert, select, update to metricgate_queue
+
 table directory.api_key owner metricgate_owner row security forced
   tenant_id integer not null
   key_id text not null
@@ -105,6 +348,69 @@ table directory.tenant owner metricgate_owner row security forced
   constraint tenant_slug_key UNIQUE (slug)
   policy directory_all permissive for all to metricgate_directory using true with check true
   grant insert, select, update to metricgate_directory
+
+table jobs.job owner metricgate_owner row security forced
+  tenant_id integer not null
+  job_id text not null
+  user_name text not null
+  extent text not null
+  owner text not null
+  spec json not null
+  priority text not null
+  turn integer not null
+  state text not null default 'queued'::text
+  stage text
+  rows_read integer not null default 0
+  attempts integer not null default 0
+  put_off_at timestamp with time zone
+  idempotency_key text
+  spec_hash text not null
+  created_at timestamp with time zone not null default now()
+  started_at timestamp with time zone
+  finished_at timestamp with time zone
+  error_code text
+  error_message text
+  error_next text
+  result_id text
+  constraint job_job_id_check CHECK ((job_id ~ '^job_[A-Za-z0-9_-]{22}$'::text))
+  constraint job_priority_check CHECK ((priority = ANY (ARRAY['high'::text, 'low'::text])))
+  constraint job_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text, 'cancelled'::text])))
+  constraint job_pkey PRIMARY KEY (tenant_id, job_id)
+  constraint job_tenant_id_owner_idempotency_key_key UNIQUE (tenant_id, owner, idempotency_key)
+  CREATE INDEX job_line ON jobs.job USING btree (tenant_id, state, priority, turn)
+  policy jobs_all permissive for all to metricgate_jobs using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_jobs
+
+table jobs.result owner metricgate_owner row security forced
+  tenant_id integer not null
+  result_id text not null
+  job_id text not null
+  owner text not null
+  answer json not null
+  row_count integer not null
+  bytes bigint not null
+  created_at timestamp with time zone not null default now()
+  expires_at timestamp with time zone not null
+  constraint result_result_id_check CHECK ((result_id ~ '^res_[A-Za-z0-9_-]{22}$'::text))
+  constraint result_tenant_id_job_id_fkey FOREIGN KEY (tenant_id, job_id) REFERENCES jobs.job(tenant_id, job_id) ON DELETE CASCADE
+  constraint result_pkey PRIMARY KEY (tenant_id, result_id)
+  constraint result_tenant_id_job_id_key UNIQUE (tenant_id, job_id)
+  policy jobs_all permissive for all to metricgate_jobs using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_jobs
+
+table jobs.result_chunk owner metricgate_owner row security forced
+  tenant_id integer not null
+  result_id text not null
+  first_row integer not null
+  row_count integer not null
+  rows bytea not null
+  constraint result_chunk_tenant_id_result_id_fkey FOREIGN KEY (tenant_id, result_id) REFERENCES jobs.result(tenant_id, result_id) ON DELETE CASCADE
+  constraint result_chunk_pkey PRIMARY KEY (tenant_id, result_id, first_row)
+  policy jobs_all permissive for all to metricgate_jobs using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_jobs
 
 table ops.migration owner metricgate_owner row security forced
   number integer not null
@@ -498,6 +804,7 @@ end $function$
 function ctx.tenant_id() owner metricgate_owner
   grant execute to metricgate_audit_reader
   grant execute to metricgate_ingest
+  grant execute to metricgate_jobs
   grant execute to metricgate_reader
 CREATE OR REPLACE FUNCTION ctx.tenant_id()
  RETURNS integer
@@ -552,26 +859,52 @@ begin
     warehouse.issue_event, warehouse.status_interval, warehouse.blocked_interval, warehouse.sprint_issue, warehouse.sprint_member;
 end $function$
 
+built-in nextval(regclass) granted to metricgate_queue
+
 built-in pg_advisory_xact_lock(bigint) granted to metricgate_ingest
+
+built-in pg_advisory_xact_lock(bigint) granted to metricgate_jobs
 
 built-in pg_advisory_xact_lock(bigint) granted to metricgate_migrator
 
 built-in pg_advisory_xact_lock(bigint) granted to metricgate_owner
 
+built-in pg_advisory_xact_lock(bigint) granted to metricgate_queue
+
 built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_ingest
+
+built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_jobs
 
 built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_migrator
 
 built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_owner
 
+built-in pg_advisory_xact_lock(integer,integer) granted to metricgate_queue
+
+built-in pg_advisory_xact_lock_shared(bigint) granted to metricgate_queue
+
+built-in pg_advisory_xact_lock_shared(integer,integer) granted to metricgate_queue
+
+built-in pg_notify(text,text) granted to metricgate_queue
+
 built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_ingest
+
+built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_jobs
 
 built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_migrator
 
 built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_owner
 
+built-in pg_try_advisory_xact_lock(bigint) granted to metricgate_queue
+
 built-in pg_try_advisory_xact_lock(integer,integer) granted to metricgate_ingest
 
+built-in pg_try_advisory_xact_lock(integer,integer) granted to metricgate_jobs
+
+built-in pg_try_advisory_xact_lock(integer,integer) granted to metricgate_migrator
+
 built-in pg_try_advisory_xact_lock(integer,integer) granted to metricgate_owner
+
+built-in pg_try_advisory_xact_lock(integer,integer) granted to metricgate_queue
 
 default privileges of metricgate_owner for f

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { databaseAudit } from "./audit/database-audit.ts";
 import { audited } from "./audited.ts";
+import { openBackground } from "./background.ts";
 import { memoryResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { loadCatalog } from "./catalog/load.ts";
@@ -11,6 +12,7 @@ import { refusePowerfulLogins } from "./db/login-power.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { openNative } from "./db/native.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
+import type { JobHandle } from "./jobs/job.ts";
 import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
@@ -42,6 +44,10 @@ export interface App {
   /** What the protocol edge needs. */
   readonly mcp: McpParts;
   readonly limiter: Capacity["limiter"];
+  /** Begins to run background jobs in this process. */
+  work(): Promise<void>;
+  /** Tells of each job that moved in this process. */
+  onJobMoved(listener: (job: JobHandle) => void): void;
   close(): Promise<void>;
 }
 
@@ -68,12 +74,15 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const capacity = await openCapacity(config, version, observe);
   const { cache, closed, limiter } = capacity;
-  const plain = createPipeline({ catalog, database: opened.get, results, observe, now, cache, closed });
-  const pipeline = limited(audited(plain, databaseAudit(opened.get), observe), limiter, observe);
+  const background = openBackground({ config, database: opened.get, observe });
+  const plain = createPipeline({ catalog, database: opened.get, results, observe, now, cache, closed, jobs: background.desk });
+  const recorded = audited(plain, databaseAudit(opened.get), observe);
+  const pipeline = limited(recorded, limiter, observe);
   const keyRing = openKeyRing(config);
   const identity = createIdentity({ config, database: opened.get, ring: keyRing, observe });
   const close = async (): Promise<void> => {
     await capacity.close();
+    await background.close();
     await opened.close();
     await observers.close();
   };
@@ -89,6 +98,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     keyRing,
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
+    work: () => background.work(recorded.answerJob),
+    onJobMoved: (listener) => void background.events.listen(listener),
     close,
   };
 }

@@ -5,7 +5,8 @@ import { AppError, type ErrorCode, toAppError } from "./errors.ts";
 import { type Call, currentCall } from "./observe/call.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Pipeline } from "./pipeline.ts";
-import type { Result } from "./result/result.ts";
+import type { Job } from "./jobs/job.ts";
+import type { Cell, Result, ResultMeta } from "./result/result.ts";
 import type { Principal } from "./tenant.ts";
 
 /** Told as they are when the trail is away too: they carry no data, and say better what is wrong. */
@@ -65,16 +66,48 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
           rowCount: data.rows.length,
         }),
       ),
+    startJob: (principal, request) =>
+      call({ operation: "start_job", principal, input: request }, () => pipeline.startJob(principal, request), ofJob(request)),
+    // Tells nothing of the data, and is asked again and again.
+    job: pipeline.job,
+    cancelJob: (principal, request) =>
+      call({ operation: "cancel_job", principal, input: request }, () => pipeline.cancelJob(principal, request), ofJob(request)),
+    answerJob: (principal, input, options) => {
+      let rowCount = 0;
+      const onRows = (rows: readonly (readonly Cell[])[]): Promise<void> => {
+        rowCount += rows.length;
+        return options.onRows(rows);
+      };
+      return call(
+        { operation: "job", principal, input },
+        () => pipeline.answerJob(principal, input, { ...options, onRows }),
+        ({ meta }) => ofAnswer(meta, { resultId: null, rowCount }),
+      );
+    },
   };
 }
 
+function ofJob(request: unknown) {
+  return ({ result_id }: Job): Told => ({
+    spec: scrubbed(request),
+    specHash: hashOfJson(request),
+    metricVersions: {},
+    resultId: result_id,
+    rowCount: 0,
+  });
+}
+
 function ofResult({ data, meta }: Result): Told {
+  return ofAnswer(meta, { resultId: meta.result_id === "" ? null : meta.result_id, rowCount: data.rows.length });
+}
+
+function ofAnswer(meta: Pick<ResultMeta, "spec" | "metrics_used">, { resultId, rowCount }: Pick<Told, "resultId" | "rowCount">): Told {
   return {
     spec: scrubbed(meta.spec),
     specHash: hashOfJson(meta.spec),
     metricVersions: Object.fromEntries(meta.metrics_used.map(({ name, version }) => [name, version])),
-    resultId: meta.result_id === "" ? null : meta.result_id,
-    rowCount: data.rows.length,
+    resultId,
+    rowCount,
   };
 }
 

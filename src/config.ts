@@ -58,6 +58,8 @@ const settingsSchema = z.object({
   METRICGATE_DIRECTORY_DB_PASSWORD: z.string().optional(),
   METRICGATE_MIGRATOR_DB_PASSWORD: z.string().optional(),
   METRICGATE_AUDITOR_DB_PASSWORD: z.string().optional(),
+  METRICGATE_JOBS_DB_PASSWORD: z.string().optional(),
+  METRICGATE_QUEUE_DB_PASSWORD: z.string().optional(),
   METRICGATE_DATA_DIR: z.string().min(1).optional(),
   METRICGATE_CATALOG_DIR: z.string().min(1).optional(),
   METRICGATE_TENANT: slug.optional(),
@@ -100,7 +102,7 @@ export interface OAuthSettings {
 export interface Config {
   /** Absent: the embedded database. */
   readonly databaseUrl?: string;
-  readonly databasePasswords: Readonly<Partial<Record<"api" | "ingest" | "directory" | "migrator" | "auditor", string>>>;
+  readonly databasePasswords: Readonly<Partial<Record<"api" | "ingest" | "directory" | "migrator" | "auditor" | "jobs" | "queue", string>>>;
   /** Where the embedded database lives. */
   readonly dataDir: string;
   readonly catalogDir: string;
@@ -191,6 +193,8 @@ function databaseOf(settings: z.output<typeof settingsSchema>): Pick<Config, "da
     directory: settings.METRICGATE_DIRECTORY_DB_PASSWORD,
     migrator: settings.METRICGATE_MIGRATOR_DB_PASSWORD,
     auditor: settings.METRICGATE_AUDITOR_DB_PASSWORD,
+    jobs: settings.METRICGATE_JOBS_DB_PASSWORD,
+    queue: settings.METRICGATE_QUEUE_DB_PASSWORD,
   };
   return {
     ...(settings.METRICGATE_DATABASE_URL === undefined ? {} : { databaseUrl: settings.METRICGATE_DATABASE_URL }),

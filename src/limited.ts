@@ -30,6 +30,18 @@ export function limited(pipeline: Pipeline, limiter: RateLimiter, observe: Obser
       await admit(principal);
       return pipeline.drill(principal, request, options);
     },
+    startJob: async (principal, request) => {
+      await admit(principal);
+      return pipeline.startJob(principal, request);
+    },
+    job: async (principal, request, options) => {
+      await admit(principal);
+      return pipeline.job(principal, request, options);
+    },
+    cancelJob: async (principal, request) => {
+      await admit(principal);
+      return pipeline.cancelJob(principal, request);
+    },
   };
 }
 

@@ -6,18 +6,42 @@ import type { BoundStatement, Database } from "./db/database.ts";
 import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
 import { createExecution, type Execution } from "./execute/execution.ts";
-import { type GateLimits, INTERACTIVE_LIMITS } from "./execute/limits.ts";
+import { type GateLimits, INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limits.ts";
 import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
+import type { JobDesk } from "./jobs/desk.ts";
+import type { Job } from "./jobs/job.ts";
+import { answerAtLength, type Taking } from "./long-answer.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
 import { buildPlan } from "./plan/build.ts";
 import { questionOf } from "./question.ts";
 import type { DrillResult } from "./result/drill.ts";
 import { basisOf, explainedResult, metaOf } from "./result/meta.ts";
-import { approximateBytes, cacheSeconds, INLINE_ROWS, pageOf, readCursor, type StoredResult } from "./result/page.ts";
-import type { Result, ValueList } from "./result/result.ts";
+import {
+  approximateBytes,
+  cacheSeconds,
+  EXPORT_ROWS,
+  INLINE_ROWS,
+  pageOf,
+  pageOfRows,
+  readCursor,
+  type Rowless,
+  type StoredResult,
+} from "./result/page.ts";
+import type { Cell, Result, ValueList } from "./result/result.ts";
 import { valueList } from "./result/value-list.ts";
+import { jobCall } from "./spec/job-call.ts";
 import { parseSpec } from "./spec/parse.ts";
-import { type DrillRequest, type PageRequest, parsePageLimit, parseValuesRequest, type ValuesRequest } from "./spec/requests.ts";
+import {
+  type DrillRequest,
+  type JobStateRequest,
+  type PageRequest,
+  parseJobState,
+  parsePageLimit,
+  parseStart,
+  parseValuesRequest,
+  type StartRequest,
+  type ValuesRequest,
+} from "./spec/requests.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
 import { compileDataVersion } from "./sql/state.ts";
@@ -45,6 +69,14 @@ export interface Pipeline {
   values(principal: Principal, request: ValuesRequest, options?: CallOptions): Promise<ValueList>;
   /** The issues behind one number of a stored result; NOT_FOUND as for `page`. */
   drill(principal: Principal, request: DrillRequest, options?: CallOptions): Promise<DrillResult>;
+  /** Validates a spec within a job's limits and has it answered in the background. Throws BUSY, UNAVAILABLE. */
+  startJob(principal: Principal, request: StartRequest): Promise<Job>;
+  /** How a job stands, waiting for its end where asked; NOT_FOUND alike for absent, expired and foreign ones. */
+  job(principal: Principal, request: JobStateRequest, options?: CallOptions): Promise<Job>;
+  /** Ends a job and its running statement; the job as it then is. */
+  cancelJob(principal: Principal, request: JobStateRequest): Promise<Job>;
+  /** Answers a job's spec: for the worker, which stores the rows that `onRows` takes. */
+  answerJob(principal: Principal, input: unknown, options: Taking & CallOptions): Promise<Rowless>;
 }
 
 /** What the product is made of; built once by app.ts. */
@@ -57,6 +89,8 @@ export interface PipelineParts {
   readonly now: () => Date;
   /** Answers kept for a few minutes; absent: none. */
   readonly cache?: AnswerCache;
+  /** Absent: nothing is done in the background. */
+  readonly jobs?: JobDesk;
   /** Aborts when the process closes; ends what is done in the background. */
   readonly closed?: AbortSignal;
   /** In place of the limits of src/execute/limits.ts. */
@@ -91,6 +125,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     page: (principal, request) => onlyAppErrors(() => readPage(request, inside(principal))),
     values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
     drill: (principal, request, options) => onlyAppErrors(() => openNumber(request, inside(principal, options))),
+    startJob: (principal, request) => onlyAppErrors(() => startJob(request, inside(principal))),
+    job: (principal, request, options) => onlyAppErrors(() => jobState(request, inside(principal, options))),
+    cancelJob: (principal, request) => onlyAppErrors(() => deskOf(parts).cancel(principal, parseJobState(request).jobId)),
+    answerJob: (principal, input, options) => onlyAppErrors(() => answerJob(input, inside(principal, options), options)),
   };
 }
 
@@ -135,27 +173,75 @@ async function planned(spec: Spec, call: Call) {
   return { plan, statement: await stage(call, "compile", () => compile(plan, principal, catalog)) };
 }
 
-function parse(input: unknown, { published, principal, observe }: Call): Spec {
+function parse(input: unknown, { published, principal, observe }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {
   const { tenant } = principal;
-  const parsed = parseSpec(input, { catalog: published, defaultTimezone: tenant.timezone, maxRows: INTERACTIVE_LIMITS.rows });
+  const parsed = parseSpec(input, { catalog: published, defaultTimezone: tenant.timezone, maxRows });
   if ("spec" in parsed) return parsed.spec;
   observe({ kind: "spec_refused", tenantId: tenant.id, codes: parsed.problems.map((problem) => problem.code) });
   const count = parsed.problems.length === 1 ? "a problem" : `${parsed.problems.length} problems`;
-  const next = "Mend the spec and call again; list_metrics and list_values give valid names.";
+  const isLong = parsed.problems.every(({ code, path }) => code === "LIMIT_EXCEEDED" && path === "limit") && maxRows < JOB_LIMITS.rows;
+  const next = isLong
+    ? `For up to ${JOB_LIMITS.rows} rows call ${jobCall(input)}, then get_job.`
+    : "Mend the spec and call again; list_metrics and list_values give valid names.";
   throw new AppError("SPEC_INVALID", `The spec has ${count}; nothing was run.`, { problems: parsed.problems, next });
 }
 
-function readPage({ result_id: id, cursor, limit }: PageRequest, { results, principal }: Call): Result {
-  const count = parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
-  const stored = results.get(principal, id);
+async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Rowless> {
+  const spec = await stage(call, "parse", () => parse(input, call, JOB_LIMITS.rows));
+  const asking = { ...call, timed: <T>(name: Stage, work: () => T | Promise<T>) => stage(call, name, work) };
+  const { execution } = call;
+  return answerAtLength({ spec, ...(await planned(spec, call)) }, asking, { ...taking, execution, database: await call.database() });
+}
+
+function startJob(request: StartRequest, call: Call): Promise<Job> {
+  const { priority, idempotencyKey } = parseStart(request);
+  const spec = { ...parse(request.spec, call, JOB_LIMITS.rows), dry_run: false };
+  return deskOf(call).start(call.principal, { spec, priority, idempotencyKey });
+}
+
+function jobState(request: JobStateRequest, call: Call): Promise<Job> {
+  const { jobId, waitMs } = parseJobState(request);
+  const { signal, onStage } = call;
+  return deskOf(call).get(call.principal, jobId, {
+    waitMs,
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: ({ progress }) => void (progress.stage !== null && onStage?.(progress.stage as Stage)),
+  });
+}
+
+function deskOf({ jobs }: Pick<PipelineParts, "jobs">): JobDesk {
+  if (jobs !== undefined) return jobs;
+  throw new AppError("UNAVAILABLE", "This process has no background jobs.", { next: "Ask a server (`metricgate serve`)." });
+}
+
+async function readPage(request: PageRequest, call: Call): Promise<Result> {
+  const { result_id: id, cursor, limit, isExport } = request;
+  const { results, principal } = call;
+  const count = isExport ? EXPORT_ROWS : parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
   const offset = cursor === undefined || cursor === null ? 0 : readCursor(cursor);
-  if (!stored)
+  const stored = results.get(principal, id);
+  const found = stored
+    ? {
+        rowCount: stored.answer.rows.length,
+        page: (from: number) => pageOf(id, stored, { offset: from, limit: count, cacheSeconds: cacheSeconds(stored, Date.now()) }),
+      }
+    : await jobResult(id, { offset: offset ?? 0, limit: count }, call);
+  if (!found)
     throw new AppError("NOT_FOUND", "There is no result with this id.", {
       next: "Run the spec again; results are kept for a day, or until the server restarts.",
     });
-  if (offset === undefined || (offset > 0 && offset >= stored.answer.rows.length))
+  if (offset === undefined || (offset > 0 && offset >= found.rowCount))
     throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
-  return pageOf(id, stored, { offset, limit: count, cacheSeconds: cacheSeconds(stored, Date.now()) });
+  return found.page(offset);
+}
+
+/** A page of what a job found. */
+async function jobResult(id: string, bounds: { readonly offset: number; readonly limit: number }, { jobs, principal }: Call) {
+  const found = await jobs?.page(principal, id, bounds);
+  if (found === undefined) return undefined;
+  const { rowCount, answer } = found;
+  const rows = found.rows as readonly (readonly Cell[])[];
+  return { rowCount, page: (offset: number) => pageOfRows(id, answer as Rowless, { rows, offset, of: rowCount, cacheSeconds: 0 }) };
 }
 
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {

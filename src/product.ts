@@ -5,6 +5,7 @@ import type { Database } from "./db/database.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import type { Observe } from "./observe/observation.ts";
+import type { Principal } from "./tenant.ts";
 
 /** A running protocol server, for as long as the product is open. */
 interface Edge {
@@ -45,6 +46,10 @@ export async function openProduct(
     },
     serveStdio: () => serveStdio(app, edges),
     serveHttp: (host, port) => serveHttp(app, edges, { host, port }),
+    work: async () => {
+      await app.database();
+      await app.work();
+    },
     close: async () => {
       await Promise.allSettled(edges.map((edge) => edge.close()));
       await app.close();
@@ -57,8 +62,14 @@ async function serveStdio(app: App, edges: Edge[]): Promise<Serving> {
   const { observe } = app.observers;
   const edge = serveOverStdio(app.mcp);
   edges.push(edge);
+  const failed = (where: string) => (error: unknown) => observe({ kind: "unexpected_error", where, error });
+  // One caller, whose library does not ask us what they may hear.
+  app.onJobMoved(({ tenantId, jobId }) => {
+    const tell = ({ tenant }: Principal): void => void (tenant.id === tenantId && edge.resourceUpdated(`metricgate://jobs/${jobId}`));
+    app.identify().then(tell, failed("jobs"));
+  });
   announce(app, { transport: "stdio" });
-  void app.database().catch((error: unknown) => observe({ kind: "unexpected_error", where: "database", error }));
+  void app.database().then(() => app.work().catch(failed("jobs")), failed("database"));
   return { closed: edge.closed };
 }
 
@@ -80,6 +91,8 @@ async function serveHttp(app: App, edges: Edge[], { host, port }: { readonly hos
     ...(observers.metricsText === undefined ? {} : { metricsText: observers.metricsText }),
   });
   edges.push(edge);
+  app.onJobMoved(({ jobId }) => edge.resourceUpdated(`metricgate://jobs/${jobId}`));
+  void app.work().catch((error: unknown) => observers.observe({ kind: "unexpected_error", where: "jobs", error }));
   announce(app, { transport: "http", address: edge.url });
   return { url: edge.url };
 }

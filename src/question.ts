@@ -1,4 +1,5 @@
 import type { Catalog } from "./catalog/catalog.ts";
+import type { Rows } from "./db/database.ts";
 import type { DataVersion, Question } from "./execute/execution.ts";
 import { ADMISSION_LIMITS } from "./execute/limits.ts";
 import type { Stage } from "./observe/observation.ts";
@@ -8,6 +9,7 @@ import { probeOf } from "./plan/probe.ts";
 import { withNearestValues } from "./result/missing-values.ts";
 import { type Answer, shape } from "./result/shape.ts";
 import { valueList } from "./result/value-list.ts";
+import { jobCall } from "./spec/job-call.ts";
 import { SPEC_VERSION } from "./spec/parse.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
@@ -41,6 +43,7 @@ export function questionOf({ spec, plan, statement }: Compiled, { catalog, princ
     principal,
     statement,
     about: [SPEC_VERSION, catalog.version, catalog.hash, spec, plan, today],
+    asJob: jobCall(spec),
     versionStatement: compileDataVersion(principal, catalog),
     ...(version === undefined ? {} : { version }),
     shapeStatement: () => compileDataShape(principal, catalog, ADMISSION_LIMITS.countedRows),
@@ -58,19 +61,30 @@ export function questionOf({ spec, plan, statement }: Compiled, { catalog, princ
     finish: (rows, read) =>
       timed("shape", async () => {
         const answer = shape(rows, { spec, plan, catalog });
-        let isWhole = true;
-        const known = (dimension: string) =>
-          read(compileValues({ dimension, search: null, limit: KNOWN_VALUES }, principal, catalog)).then(
-            (found) => valueList(dimension, found).values.map(({ value }) => value),
-            // The answer stands without the hint, so a look-up that fails takes only the hint away.
-            () => {
-              isWhole = false;
-              return [];
-            },
-          );
-        const value = await withNearestValues(answer, known);
-        return { value, isWhole, dataVersion: answer.dataVersion };
+        const near = nearestValues({ catalog, principal }, read);
+        const value = await withNearestValues(answer, near.known);
+        return { value, isWhole: near.areWhole(), dataVersion: answer.dataVersion };
       }),
+  };
+}
+
+/** The values that a dimension has, for a hint at what was meant; whether each look-up succeeded. */
+export function nearestValues(
+  { catalog, principal }: Pick<Asking, "catalog" | "principal">,
+  read: (statement: Statement) => Promise<Rows>,
+) {
+  let areWhole = true;
+  return {
+    areWhole: () => areWhole,
+    known: (dimension: string): Promise<readonly (string | null)[]> =>
+      read(compileValues({ dimension, search: null, limit: KNOWN_VALUES }, principal, catalog)).then(
+        (found) => valueList(dimension, found).values.map(({ value }) => value),
+        // The answer stands without the hint, so a look-up that fails takes only the hint away.
+        () => {
+          areWhole = false;
+          return [];
+        },
+      ),
   };
 }
 

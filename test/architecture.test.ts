@@ -20,12 +20,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   chart: ["plan", "spec", "catalog!"],
   db: ["observe!", "config!", "secrets"],
   cache: ["observe!"],
+  jobs: ["db", "observe!"],
   ingest: ["db", "observe!"],
   audit: ["db", "observe"],
   auth: ["config!", "secrets"],
   secrets: [],
   observe: [],
-  mcp: ["pipeline!", "catalog", "spec", "result", "observe"],
+  mcp: ["pipeline!", "jobs!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe"],
   cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
 };
@@ -35,11 +36,13 @@ const COMPOSITION = [
   "app",
   "access",
   "audited",
+  "background",
   "capacity",
   "config",
   "drill",
   "identity",
   "limited",
+  "long-answer",
   "main",
   "operator",
   "oversight",
@@ -68,7 +71,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   jose: ["auth"],
 };
 
-const TOP = ["app", "access", "capacity", "identity", "operator", "oversight", "product", "start", "main"];
+const TOP = ["app", "access", "background", "capacity", "identity", "operator", "oversight", "product", "start", "main"];
 
 /** Cryptography of our own making has one home; elsewhere node:crypto only names, numbers and checks files. */
 const CRYPTO_ANYWHERE = ["createHash", "randomUUID", "randomBytes", "randomInt"];
@@ -154,12 +157,12 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (place === "pipeline" || place === "question" || place === "drill")
+  if (["pipeline", "question", "long-answer", "drill"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
-  if (place === "audited") return ["audit", "observe", "pipeline", "result"].includes(target);
+  if (place === "audited") return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && target === "jobs");
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question", "drill"].includes(target)) return false;
+  if ([...TOP, "audited", "limited", "question", "long-answer", "drill"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

@@ -99,6 +99,8 @@ export interface Product {
   readonly exportHeads: () => Promise<readonly ExportedHead[]>;
   /** Drops what is older than a month, `2026-01`. */
   readonly pruneTrails: (before: string) => Promise<readonly PrunedMonth[]>;
+  /** Begins to run background jobs. */
+  readonly work: () => Promise<void>;
   readonly serveStdio: () => Promise<Serving>;
   readonly serveHttp: (host: string, port: number) => Promise<Serving>;
   close(): Promise<void>;

@@ -11,6 +11,7 @@ import { auditHeads, auditPrune, auditVerify, proveIsolation } from "./oversight
 import { query, type QueryOptions } from "./query.ts";
 import { serve } from "./serve.ts";
 import { type NewTenantOptions, tenantCreate, tenantList } from "./tenant.ts";
+import { worker } from "./worker.ts";
 
 /** The command line. `exitCode` of the process tells failure: 1 found something wrong, 2 wrong use. */
 export function program(host: Host, version: string): Command {
@@ -33,6 +34,9 @@ function addServing(root: Command, host: Host): void {
     .option("--http [host:port]", "serve over HTTP; 127.0.0.1:8765 when not given")
     .option("--user <name>", "user to act for (METRICGATE_USER)")
     .action((options: Common & { http?: string | boolean }) => serve(host, flagsOf(options), options));
+  command(root, "worker", "run background jobs beside the servers, which run some themselves").action((options: Common) =>
+    worker(host, flagsOf(options)),
+  );
   command(root, "demo", "start with two demo tenants, answer one question, show how to connect")
     .option("--http <host:port>", "where to listen", "127.0.0.1:8765")
     .action((options: Common & { http: string }) => demo(host, flagsOf(options), options));

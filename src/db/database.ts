@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from "pg";
 
 /** The database logins. Each sees only what its work needs (docs/adr, DESIGN.md law 1). */
-export type Login = "api" | "ingest" | "directory" | "migrator" | "auditor";
+export type Login = "api" | "ingest" | "directory" | "migrator" | "auditor" | "jobs" | "queue";
 
 /** One parameterised statement as the wire takes it. */
 export interface BoundStatement {

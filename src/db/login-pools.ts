@@ -6,8 +6,17 @@ import { VALUE_TYPES } from "./value-parsers.ts";
 /** How one pool connects and how large it may grow. */
 export type PoolUse = Login | "stream";
 
-/** Connections per use; api and stream serve questions, auditor records them, the others a few writers. */
-export const POOL_SIZES: Readonly<Record<PoolUse, number>> = { api: 10, stream: 3, ingest: 4, directory: 3, migrator: 2, auditor: 8 };
+/** Connections per use; api and stream serve questions, auditor records them, jobs and queue run them later, the others a few writers. */
+export const POOL_SIZES: Readonly<Record<PoolUse, number>> = {
+  api: 10,
+  stream: 3,
+  ingest: 4,
+  directory: 3,
+  migrator: 2,
+  auditor: 8,
+  jobs: 8,
+  queue: 8,
+};
 
 /** The login that a use connects as. */
 export function loginOf(use: PoolUse): Login {
@@ -39,9 +48,10 @@ export function loginPools(
       // A peer that vanished is noticed in some 20 s, also while nothing is asked; the system would take two hours.
       keepAliveInitialDelayMillis: 10_000,
       application_name: `metricgate ${use}`,
-      options: "-c TimeZone=UTC -c DateStyle=ISO,YMD",
+      options: `-c TimeZone=UTC -c DateStyle=ISO,YMD${use === "queue" ? " -c search_path=bullmq" : ""}`,
       pipeline: use === "api" || use === "auditor",
-      types: VALUE_TYPES,
+      // BullMQ reads values its own way.
+      ...(use === "queue" ? {} : { types: VALUE_TYPES }),
       ...configFor(use),
     });
     // Without a listener on both, a server's restart ends this process.

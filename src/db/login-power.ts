@@ -11,7 +11,7 @@ export const POWERFUL_LOGINS = `
       when r.oid = l.oid then 'owns tables' else format('may become %s, which %s', r.rolname,
         case when r.rolsuper then 'is a superuser' when r.rolbypassrls then 'passes row-level security' else 'owns tables' end) end as reason
   from pg_roles l join pg_roles r on r.oid = l.oid or pg_has_role(l.oid, r.oid, 'member')
-  where (l.rolname = session_user or l.rolname in ('metricgate_api', 'metricgate_ingest', 'metricgate_directory', 'metricgate_auditor'))
+  where (l.rolname = session_user or l.rolname in ('metricgate_api', 'metricgate_ingest', 'metricgate_directory', 'metricgate_auditor', 'metricgate_jobs', 'metricgate_queue'))
     and (r.rolsuper or r.rolbypassrls or exists (
       select from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.relowner = r.oid and c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'))

@@ -27,7 +27,7 @@ export interface SchemaState {
 
 /** 'mgmigrat' as a number: one lock for every runner on the database. */
 const MIGRATION_LOCK = "7883389972209885556";
-const LOGINS: readonly Login[] = ["api", "ingest", "directory", "migrator", "auditor"];
+const LOGINS: readonly Login[] = ["api", "ingest", "directory", "migrator", "auditor", "jobs", "queue"];
 /** What bootstrap.sql makes; the migrations grant to these. */
 const ROLES = [...LOGINS.map(roleOf), "metricgate_owner", "metricgate_reader", "metricgate_audit_reader"];
 const ATTEMPTS = 5;

@@ -137,13 +137,13 @@ function verdictOf(work: number): Verdict {
 }
 
 /** The one place that says what to do with a question that is too heavy for a conversation. */
-export function tooLarge(work: number): AppError {
+export function tooLarge(work: number, asJob: string): AppError {
   const { work: limit, trialMs, hopelessWork } = ADMISSION_LIMITS;
   const tried = work <= hopelessWork ? `, and ${trialMs / 1000} s did not suffice to answer it all the same` : "";
   return new AppError(
     "TOO_LARGE",
     `The question is estimated at ${inWords(work)} units of work; while a conversation waits ${inWords(limit)} are the limit${tried}.`,
-    { next: "Ask for a shorter time range, a coarser grain, fewer dimensions, or filter by one project." },
+    { next: `Call ${asJob}, then get_job; or ask for a shorter time range, a coarser grain, fewer dimensions, or one project.` },
   );
 }
 

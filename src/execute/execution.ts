@@ -25,6 +25,8 @@ export interface Question<T> {
   readonly statement: BoundStatement;
   /** What the answer shows besides its rows; part of its cache key. JSON. */
   readonly about: unknown;
+  /** The call that asks the same as a background job. */
+  readonly asJob: string;
   /** Reads which data the tenant has: version and microsecond of its import, or no row. */
   readonly versionStatement: BoundStatement;
   /** The same, when its reading has begun: while a question is compiled, the database is idle. */
@@ -228,14 +230,14 @@ class BoundedExecution implements Execution {
     const run = (timeoutMs: number): Promise<Rows> => this.#run(question.statement, reading, timeoutMs);
     return question.timed(async () => {
       const verdict = await this.#admission.judge(weighable, this.#looking(reading));
-      if (verdict.kind === "refused") throw tooLarge(verdict.work);
+      if (verdict.kind === "refused") throw tooLarge(verdict.work, question.asJob);
       if (verdict.kind !== "trial") return run(INTERACTIVE_LIMITS.timeoutMs);
       try {
         return await run(ADMISSION_LIMITS.trialMs);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== "TIMEOUT") throw error;
         this.#admission.failed(weighable, verdict.work);
-        throw tooLarge(verdict.work);
+        throw tooLarge(verdict.work, question.asJob);
       }
     });
   }

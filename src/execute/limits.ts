@@ -1,6 +1,14 @@
 /** Bounds of one call (CONTRACT.md section 3). This file is the only place where the bounds of running are numbers. */
 export const INTERACTIVE_LIMITS = { rows: 1_000, timeoutMs: 30_000 } as const;
 
+/** Bounds of one job; what waits and runs beside it is in src/jobs/limits.ts. */
+export const JOB_LIMITS = {
+  rows: 100_000,
+  timeoutMs: 300_000,
+  /** Rows fetched at once, and kept in one piece. */
+  batchRows: 1_000,
+} as const;
+
 /** How long a reading transaction waits for a lock (a migration's, an import's), in milliseconds. */
 export const LOCK_TIMEOUT_MS = 2_000;
 

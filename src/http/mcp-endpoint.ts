@@ -4,6 +4,7 @@ import type { ErrorCode } from "../errors.ts";
 import { connections } from "../mcp/announce.ts";
 import type { Announce } from "../mcp/announce.ts";
 import { authInfoOf } from "../mcp/callers.ts";
+import { withOwnJobs } from "../mcp/job-watch.ts";
 import type { McpParts } from "../mcp/parts.ts";
 import { scopesLacking } from "../mcp/scopes.ts";
 import type { ServerFactory } from "../mcp/server.ts";
@@ -52,7 +53,7 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
       return sessions.open(body.request, body.parsed, caller);
     return handler.fetch(body.request, {
       authInfo: authInfoOf(caller),
-      ...(body.parsed === undefined ? {} : { parsedBody: body.parsed }),
+      ...(body.parsed === undefined ? {} : { parsedBody: await withOwnJobs(body.parsed, caller, parts.pipeline) }),
     });
   };
   return {

@@ -1,4 +1,4 @@
-import type { McpServer } from "@modelcontextprotocol/server";
+import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 
 /** Tells connected clients that something they have read has changed. */
 export interface Announce {
@@ -50,12 +50,16 @@ function wants(server: McpServer, uri: string): boolean {
 }
 
 /** Accepts `resources/subscribe` and `resources/unsubscribe`, which the library leaves to its user. */
-export function registerSubscriptions(server: McpServer, era: "legacy" | "modern"): void {
+export function registerSubscriptions(
+  server: McpServer,
+  era: "legacy" | "modern",
+  mayHear: (uri: string, context: ServerContext) => Promise<boolean>,
+): void {
   if (era === "modern") filteredByLibrary.add(server);
   const uris = new Set<string>();
   subscriptions.set(server, uris);
-  server.server.setRequestHandler("resources/subscribe", ({ params }) => {
-    if (uris.size < MAX_SUBSCRIPTIONS) uris.add(params.uri);
+  server.server.setRequestHandler("resources/subscribe", async ({ params }, context) => {
+    if (uris.size < MAX_SUBSCRIPTIONS && (await mayHear(params.uri, context))) uris.add(params.uri);
     return {};
   });
   server.server.setRequestHandler("resources/unsubscribe", ({ params }) => {

@@ -9,6 +9,9 @@ const SCOPE_OF_TOOL: ReadonlyMap<string, Scope> = new Map([
   ["run_analytics_spec", "metrics:read"],
   ["get_result", "metrics:read"],
   ["drill_down", "drill:read"],
+  ["start_job", "jobs:write"],
+  ["get_job", "metrics:read"],
+  ["cancel_job", "jobs:write"],
 ]);
 
 /** The scope that a tool asks for; a tool that is not listed reads metrics. */

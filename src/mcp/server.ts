@@ -4,21 +4,26 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { specJsonSchema } from "../spec/json-schema.ts";
 import { registerSubscriptions } from "./announce.ts";
 import { callTool } from "./call-tool.ts";
-import { callerOf } from "./callers.ts";
+import { callerOf, principalOf } from "./callers.ts";
 import { registerCompletions } from "./completions.ts";
 import type { Tool } from "./define-tool.ts";
 import { INSTRUCTIONS } from "./instructions.ts";
+import { mayWatch } from "./job-watch.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import type { McpParts } from "./parts.ts";
 import { readyPrompts, registerPrompts } from "./prompts.ts";
 import { type CatalogResources, catalogResources, registerCatalogResources } from "./resources/catalog-resources.ts";
+import { registerJobResources } from "./resources/job-resources.ts";
 import { registerResultResources } from "./resources/result-resources.ts";
 import { standardSchema } from "./standard-schema.ts";
 import { drillDown } from "./tools/drill-down.ts";
+import { cancelJob } from "./tools/cancel-job.ts";
+import { getJob } from "./tools/get-job.ts";
 import { getResult } from "./tools/get-result.ts";
 import { listMetrics } from "./tools/list-metrics.ts";
 import { listValues } from "./tools/list-values.ts";
 import { runAnalyticsSpec } from "./tools/run-analytics-spec.ts";
+import { startJob } from "./tools/start-job.ts";
 
 /** Makes one server for one caller: for a connection, or for a single request of a transport without connections. */
 export type ServerFactory = (context: Pick<McpRequestContext, "era" | "authInfo">) => McpServer;
@@ -61,9 +66,10 @@ export function serverFactory(parts: McpParts, extend?: Extension): ServerFactor
       server.registerTool(tool.name, config, (input, context) => callTool(tool, input, context, parts));
     registerCatalogResources(server, view.resources, catalog);
     registerResultResources(server, parts);
+    registerJobResources(server, parts);
     registerPrompts(server, prompts);
     registerCompletions(server, prompts, { parts, catalog });
-    registerSubscriptions(server, era);
+    registerSubscriptions(server, era, async (uri, context) => mayWatch(uri, await principalOf(context, parts), pipeline));
     extend?.register(server);
     return server;
   };
@@ -80,7 +86,8 @@ function viewOf(catalog: Catalog): View {
 
 /** The tools in the order in which a model should meet them. */
 export function toolsOf(catalog: Catalog, specSchema: JsonSchema): readonly Tool[] {
-  return [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult(), drillDown()];
+  const reading = [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult(), drillDown()];
+  return [...reading, startJob(), getJob(), cancelJob()];
 }
 
 function configOf(tool: Tool) {

@@ -87,6 +87,13 @@ function lineOf(observation: Observation): Line {
       });
     case "redis_lost":
       return line("warn", `redis lost, going on without: ${scrub(observation.reason)}`, {});
+    case "queue_lost":
+      return line("warn", `job queue lost, trying again: ${scrub(observation.reason)}`, {});
+    case "job_ended":
+      return line("info", `job attempt ${observation.attempt} ended: ${observation.outcome}`, {
+        ...tenantField(observation.tenantId),
+        "event.duration": nanoseconds(observation.durationMs),
+      });
     case "import_finished":
       return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
         "organization.id": String(observation.tenantId),

@@ -44,6 +44,16 @@ export type Observation =
   | { readonly kind: "cache_asked"; readonly tenantId: number; readonly outcome: "hit" | "miss" | "joined" | "off" }
   | { readonly kind: "warmed_up"; readonly tenantId: number; readonly outcome: "done" | "skipped" }
   | { readonly kind: "redis_lost"; readonly reason: string }
+  /** The line of background jobs, or a job's row, could not be reached for a while. */
+  | { readonly kind: "queue_lost"; readonly reason: string }
+  /** One attempt at a background job. */
+  | {
+      readonly kind: "job_ended";
+      readonly tenantId: number;
+      readonly attempt: number;
+      readonly outcome: "ok" | ErrorCode;
+      readonly durationMs: number;
+    }
   | { readonly kind: "rate_limited"; readonly tenantId: number; readonly scope: "tenant" | "principal" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {

@@ -20,3 +20,23 @@ export const isCompared = (plan: Plan): boolean => plan.time.shift !== null;
 
 /** The notes of all facts, in order. */
 export const planNotes = (plan: Plan) => plan.facts.flatMap((fact) => fact.notes);
+
+/** All columns of a plan's statement, in order: what is read in pieces comes without names. */
+export function statementColumns(plan: Plan): string[] {
+  const outputs = plan.outputs.flatMap((_, index) =>
+    isCompared(plan) ? [outputColumn(index), previousColumn(index), deltaColumn(index)] : [outputColumn(index)],
+  );
+  return [
+    AS_OF_COLUMN,
+    VERSION_COLUMN,
+    ...plan.valueChecks.map((_, index) => missingColumn(index)),
+    ORDER_COLUMN,
+    TOTAL_COLUMN,
+    ROWS_READ_COLUMN,
+    ...planNotes(plan).map(({ id }) => id),
+    PARTIAL_COLUMN,
+    TIME_COLUMN,
+    ...plan.dimensions.map((_, index) => dimensionColumn(index)),
+    ...outputs,
+  ];
+}

@@ -2,7 +2,12 @@ import type { Cell } from "./result.ts";
 
 /** Rows as CSV (RFC 4180) that a spreadsheet opens as text: a cell that could be read as a formula gets an apostrophe. */
 export function safeCsv(header: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  return [header, ...rows].map((row) => `${row.map((cell) => quoted(guarded(cell))).join(",")}\r\n`).join("");
+  return safeCsvRows([header, ...rows]);
+}
+
+/** As `safeCsv`, further rows of a file that has its header. */
+export function safeCsvRows(rows: readonly (readonly Cell[])[]): string {
+  return rows.map((row) => `${row.map((cell) => quoted(guarded(cell))).join(",")}\r\n`).join("");
 }
 
 /** Numbers stay as they are, negative ones too. */

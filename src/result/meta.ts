@@ -8,7 +8,7 @@ import type { Explanation, Result } from "./result.ts";
 import { type Answer, shape } from "./shape.ts";
 
 /** Where an answer's numbers come from. */
-export function metaOf(spec: Spec, answer: Answer, catalog: Catalog): StoredResult["meta"] {
+export function metaOf(spec: Spec, answer: Omit<Answer, "rows">, catalog: Catalog): StoredResult["meta"] {
   const used = [...new Set(spec.measures.map((measure) => measure.name))];
   return {
     summary: answer.summary,

@@ -2,10 +2,10 @@ import { nearest } from "../spec/nearest.ts";
 import type { Answer } from "./shape.ts";
 
 /** Warns of filter values that the tenant's data does not have, with the nearest that it does. */
-export async function withNearestValues(
-  answer: Answer,
+export async function withNearestValues<A extends Pick<Answer, "missing" | "warnings">>(
+  answer: A,
   valuesOf: (dimension: string) => Promise<readonly (string | null)[]>,
-): Promise<Answer> {
+): Promise<A> {
   const warnings: string[] = [];
   for (const { field, values } of answer.missing) {
     const known = (await valuesOf(field)).filter((value) => value !== null);

@@ -3,6 +3,8 @@ import type { Answer } from "./shape.ts";
 
 /** Rows that go into a conversation at once: about 8k tokens. */
 export const INLINE_ROWS = 50;
+/** Rows of one page of an export. */
+export const EXPORT_ROWS = 10_000;
 
 /** What an answer rests on besides its spec and the data: with it a relative range stays the one that was asked. */
 export interface Basis {
@@ -40,12 +42,31 @@ export interface PageBounds {
 }
 
 /** Rows `offset` to `offset + limit` of a stored answer in the envelope of CONTRACT.md section 5. */
-export function pageOf(
-  id: string,
-  { answer, meta, queryTimeMs, cached }: StoredResult,
-  { offset, limit, cacheSeconds: seconds }: PageBounds,
-): Result {
+export function pageOf(id: string, stored: StoredResult, { offset, limit, cacheSeconds: seconds }: PageBounds): Result {
+  const { answer } = stored;
   const rows = answer.rows.slice(offset, offset + limit);
+  return pageOfRows(id, stored, { rows, offset, of: answer.rows.length, cacheSeconds: seconds });
+}
+
+/** A stored answer whose rows are kept elsewhere. */
+export type Rowless = Pick<StoredResult, "meta" | "queryTimeMs" | "cached"> & { readonly answer: Omit<Answer, "rows"> };
+
+/** Some rows of a stored answer. */
+interface PageRows {
+  readonly rows: Answer["rows"];
+  readonly offset: number;
+  /** Rows that are stored. */
+  readonly of: number;
+  /** See `cacheSeconds`. */
+  readonly cacheSeconds: number;
+}
+
+/** As `pageOf`, with the page's rows at hand. */
+export function pageOfRows(
+  id: string,
+  { answer, meta, queryTimeMs, cached }: Rowless,
+  { rows, offset, of, cacheSeconds: seconds }: PageRows,
+): Result {
   const end = offset + rows.length;
   return {
     data: {
@@ -54,7 +75,7 @@ export function pageOf(
       ...(answer.totals === undefined ? {} : { totals: answer.totals }),
       total: answer.total,
       truncated: rows.length < answer.total,
-      next_cursor: end < answer.rows.length ? toCursor(end) : null,
+      next_cursor: end < of ? toCursor(end) : null,
       query_time_ms: queryTimeMs,
       cached,
     },

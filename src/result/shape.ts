@@ -47,38 +47,72 @@ export interface Answer {
   readonly missing: readonly { readonly field: string; readonly values: readonly string[] }[];
 }
 
+interface Asked {
+  readonly spec: Spec;
+  readonly plan: Plan;
+  readonly catalog: Catalog;
+}
+
+/** Shapes an answer piece by piece, holding no rows. */
+export interface Shaper {
+  /** The answer's rows among the next rows of the statement. */
+  take(rows: RawRows["rows"]): Cell[][];
+  /** All of the answer but its rows, once every row was taken. */
+  finish(): Omit<Answer, "rows">;
+}
+
 /** Names, types and completes the rows of a statement compiled from `plan`. */
-export function shape(raw: RawRows, { spec, plan, catalog }: { spec: Spec; plan: Plan; catalog: Catalog }): Answer {
-  const at = new Map(raw.columns.map((name, index) => [name, index]));
+export function shape(raw: RawRows, asked: Asked): Answer {
+  const shaping = shaper(raw.columns, asked);
+  const rows = shaping.take(raw.rows);
+  return { ...shaping.finish(), rows };
+}
+
+/** As `shape`, for rows that come in pieces; `statementColumns` are the statement's, in order. */
+export function shaper(statementColumns: readonly string[], { spec, plan, catalog }: Asked): Shaper {
+  const at = new Map(statementColumns.map((name, index) => [name, index]));
   const cell = (row: readonly unknown[] | undefined, name: string): Cell => toCell(row?.[at.get(name) ?? -1]);
-  const answered = raw.rows.filter((row) => cell(row, ORDER_COLUMN) !== null);
-  const page = answered.filter((row) => cell(row, ORDER_COLUMN) !== 0);
-  const totalRow = answered.find((row) => cell(row, ORDER_COLUMN) === 0);
   const names = columnNamesOf(plan);
   const pick = (row: readonly unknown[]): Cell[] => names.map((name) => cell(row, name));
-  const partialBuckets = page.filter((row) => cell(row, PARTIAL_COLUMN) === true).map((row) => String(cell(row, TIME_COLUMN)));
-  const first = page[0];
-  const missing = plan.valueChecks.map(({ field }, index) => ({
-    field,
-    values: listOf(raw.rows[0]?.[at.get(missingColumn(index)) ?? -1]),
-  }));
-  const facts = {
-    columns: resultColumns(spec, catalog),
-    rows: page.map(pick),
-    totals: totalRow && pick(totalRow),
-    total: Number(cell(first, TOTAL_COLUMN) ?? 0),
-    rowsRead: Number(cell(first, ROWS_READ_COLUMN) ?? 0),
-    dataAsOf: cell(raw.rows[0], AS_OF_COLUMN) as string | null,
-    dataVersion: dataVersionOf(raw),
-    partialBuckets: [...new Set(plan.time.grain === null ? [] : partialBuckets)].toSorted(),
-    missing: missing.filter(({ values }) => values.length > 0),
-  };
-  const notes = planNotes(plan).map(({ id, message }) => ({ message, count: Number(cell(first, id) ?? 0) }));
+  const partial = new Set<string>();
+  let count = 0;
+  let any: readonly unknown[] | undefined;
+  let first: readonly unknown[] | undefined;
+  let totals: Cell[] | undefined;
   return {
-    ...facts,
-    warnings: warningsOf(facts, { spec, catalog, from: plan.time.from, notes }),
-    deprecations: deprecationsOf(spec, catalog),
-    summary: summarize(facts, { spec, plan, catalog }),
+    take: (rows) => {
+      any ??= rows[0];
+      const answered = rows.filter((row) => cell(row, ORDER_COLUMN) !== null);
+      const page = answered.filter((row) => cell(row, ORDER_COLUMN) !== 0);
+      const totalRow = answered.find((row) => cell(row, ORDER_COLUMN) === 0);
+      totals ??= totalRow && pick(totalRow);
+      first ??= page[0];
+      count += page.length;
+      if (plan.time.grain !== null)
+        for (const row of page) if (cell(row, PARTIAL_COLUMN) === true) partial.add(String(cell(row, TIME_COLUMN)));
+      return page.map(pick);
+    },
+    finish: () => {
+      const missing = plan.valueChecks.map(({ field }, index) => ({ field, values: listOf(any?.[at.get(missingColumn(index)) ?? -1]) }));
+      const facts = {
+        columns: resultColumns(spec, catalog),
+        totals,
+        total: Number(cell(first, TOTAL_COLUMN) ?? 0),
+        rowsRead: Number(cell(first, ROWS_READ_COLUMN) ?? 0),
+        dataAsOf: cell(any, AS_OF_COLUMN) as string | null,
+        dataVersion: dataVersionOf({ columns: statementColumns, rows: any === undefined ? [] : [any] }),
+        partialBuckets: [...partial].toSorted(),
+        missing: missing.filter(({ values }) => values.length > 0),
+      };
+      const counted = { ...facts, count };
+      const notes = planNotes(plan).map(({ id, message }) => ({ message, count: Number(cell(first, id) ?? 0) }));
+      return {
+        ...facts,
+        warnings: warningsOf(counted, { spec, catalog, from: plan.time.from, notes }),
+        deprecations: deprecationsOf(spec, catalog),
+        summary: summarize(counted, { spec, plan, catalog }),
+      };
+    },
   };
 }
 

@@ -2,24 +2,24 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Spec } from "../spec/spec.ts";
 import { measureLabel } from "./columns.ts";
-import type { Cell } from "./result.ts";
 
 interface Counted {
-  readonly rows: readonly (readonly Cell[])[];
+  /** Rows of the answer. */
+  readonly count: number;
   readonly total: number;
   readonly rowsRead: number;
 }
 
 /** One line a person can read: what was asked, over what time, how much came back. Carries no tenant data. */
 export function summarize(
-  { rows, total, rowsRead }: Counted,
+  { count, total, rowsRead }: Counted,
   { spec, plan, catalog }: { spec: Spec; plan: Plan; catalog: Catalog },
 ): string {
   const measures = spec.measures.map((measure) => measureLabel(measure, catalog)).join(", ");
   const dimensions = spec.dimensions.map((name) => (catalog.dimensions.get(name)?.title ?? name).toLowerCase());
   const by = dimensions.length === 0 ? "" : ` by ${dimensions.join(", ")}`;
   const per = plan.time.grain === null ? "" : ` per ${plan.time.grain}`;
-  const shown = rows.length < total ? `${rows.length} of ${total} rows` : `${total} ${total === 1 ? "row" : "rows"}`;
+  const shown = count < total ? `${count} of ${total} rows` : `${total} ${total === 1 ? "row" : "rows"}`;
   return `${measures}${by}${per}${period(plan)}: ${shown}, from ${rowsRead} records.`;
 }
 

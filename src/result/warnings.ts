@@ -1,9 +1,9 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Spec } from "../spec/spec.ts";
-import type { Cell } from "./result.ts";
 
 interface Known {
-  readonly rows: readonly (readonly Cell[])[];
+  /** Rows of the answer. */
+  readonly count: number;
   readonly total: number;
   readonly dataAsOf: string | null;
   readonly partialBuckets: readonly string[];
@@ -36,14 +36,14 @@ function freshnessWarnings({ dataAsOf, partialBuckets }: Known, { from }: Asked)
   return warnings;
 }
 
-function countWarnings({ rows, total }: Known, { spec, catalog, notes }: Asked): string[] {
+function countWarnings({ count: kept, total }: Known, { spec, catalog, notes }: Asked): string[] {
   const warnings = notes.filter(({ count }) => count > 0).map(({ message, count }) => message.replace("{count}", String(count)));
   const overlapping = spec.dimensions.filter((name) => catalog.dimensions.get(name)?.multi_valued);
   if (overlapping.length > 0) {
     warnings.push(`An issue counts once under each ${overlapping.join(" and ")} it has, so these groups overlap; totals count it once.`);
   }
-  if (rows.length < total) {
-    warnings.push(`The limit of ${spec.limit} cut ${total - rows.length} of ${total} rows; raise limit, filter, or use a coarser grain.`);
+  if (kept < total) {
+    warnings.push(`The limit of ${spec.limit} cut ${total - kept} of ${total} rows; raise limit, filter, or use a coarser grain.`);
   }
   if (spec.totals && spec.filters.some((filter) => spec.measures.some((measure) => measure.as === filter.field))) {
     warnings.push("The total covers everything the row filters match, also groups that a condition on a measure left out.");

@@ -19,6 +19,8 @@ export interface PageRequest {
   readonly cursor?: string | null;
   /** Rows a page, 1–1000, default 50. */
   readonly limit?: number | null;
+  /** Pages of an export: as large as fit, whatever `limit` says. */
+  readonly isExport?: true;
 }
 
 /** Asks for the issues behind one number of a stored result. */
@@ -34,6 +36,25 @@ export interface DrillRequest {
 
 const MAX_DRILL = 200;
 const DEFAULT_DRILL = 50;
+/** Asks for an answer in the background. */
+export interface StartRequest {
+  /** Unknown JSON. */
+  readonly spec: unknown;
+  /** Default high. */
+  readonly priority?: "high" | "low" | null;
+  /** The same key starts the same job once. */
+  readonly idempotency_key?: string | null;
+}
+
+/** Asks for a job. */
+export interface JobStateRequest {
+  readonly job_id: string;
+  /** Wait so long for its end; at most 25, default 0. */
+  readonly wait_seconds?: number | null;
+}
+
+const MAX_KEY = 200;
+const MAX_WAIT_SECONDS = 25;
 const MAX_VALUES = 200;
 const DEFAULT_VALUES = 50;
 
@@ -61,6 +82,31 @@ export function parseValuesRequest(
   const count = limitOf(limit, { default: DEFAULT_VALUES, max: MAX_VALUES }, problems);
   if (problems.length > 0) throw invalid(problems);
   return { dimension, search: text === "" ? null : text, limit: count };
+}
+
+/** Checks how a job is to be started; throws AppError SPEC_INVALID with every problem. */
+export function parseStart({ priority, idempotency_key: key }: StartRequest): {
+  priority: "high" | "low";
+  idempotencyKey: string | null;
+} {
+  const problems: Problem[] = [];
+  const wanted = priority ?? "high";
+  if (wanted !== "high" && wanted !== "low")
+    problems.push(problem("BAD_VALUE", { path: "priority", message: "priority is high or low", allowed: ["high", "low"] }));
+  const isKey = key === undefined || key === null || (key !== "" && key.length <= MAX_KEY && key.isWellFormed() && !key.includes("\0"));
+  if (!isKey) problems.push(problem("BAD_VALUE", { path: "idempotency_key", message: `a key is a text of 1 to ${MAX_KEY} characters` }));
+  if (problems.length > 0) throw invalid(problems);
+  return { priority: wanted, idempotencyKey: key ?? null };
+}
+
+/** Checks which job is asked for, and how long; throws AppError SPEC_INVALID. */
+export function parseJobState({ job_id: jobId, wait_seconds: wait }: JobStateRequest): { jobId: string; waitMs: number } {
+  const seconds = wait ?? 0;
+  const problems: Problem[] = [];
+  if (!Number.isFinite(seconds) || seconds < 0 || seconds > MAX_WAIT_SECONDS)
+    problems.push(problem("LIMIT_EXCEEDED", { path: "wait_seconds", message: `wait_seconds is a number from 0 to ${MAX_WAIT_SECONDS}` }));
+  if (problems.length > 0) throw invalid(problems);
+  return { jobId, waitMs: seconds * 1000 };
 }
 
 /** Checks how many rows a page may have; throws AppError SPEC_INVALID. */

@@ -267,4 +267,42 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: ["logins-own-nothing", "owned-by-owner"],
   },
   { name: "a role gone", sql: "alter role metricgate_reader rename to metricgate_former", caughtBy: "roles-present" },
+  // jobs and their queue
+  { name: "wall dropped from stored results", sql: "drop policy tenant_wall on jobs.result_chunk", caughtBy: "tenant-wall" },
+  { name: "jobs shown to the reader", sql: "grant select on jobs.job to metricgate_reader", caughtBy: "table-grants" },
+  {
+    name: "the queue's login let into the jobs",
+    sql: "grant usage on schema jobs to metricgate_queue; grant select on jobs.job to metricgate_queue",
+    caughtBy: ["schema-grants", "table-grants"],
+  },
+  {
+    name: "the queue's login let into the warehouse",
+    sql: "grant select on warehouse.issue to metricgate_queue",
+    caughtBy: "table-grants",
+  },
+  {
+    name: "the writer of jobs let into the warehouse",
+    sql: "grant usage on schema warehouse to metricgate_jobs",
+    caughtBy: "schema-grants",
+  },
+  {
+    name: "somebody else let into the queue",
+    sql: "create policy more on bullmq.job for select to metricgate_api using (true)",
+    caughtBy: "policy-known",
+  },
+  {
+    name: "the queue's functions open to all",
+    sql: "grant execute on function bullmq.next_job_id(text) to public",
+    caughtBy: "function-grants",
+  },
+  {
+    name: "the queue's login may set the context",
+    sql: "grant execute on function set_config(text, text, boolean) to metricgate_queue",
+    caughtBy: "dangerous-built-ins",
+  },
+  {
+    name: "a sequence of the queue open to the reader",
+    sql: "grant usage on sequence bullmq.job_seq to metricgate_reader",
+    caughtBy: "table-grants",
+  },
 ];

@@ -9,8 +9,8 @@ import { memoryPipeline, shippedCatalog } from "../support/mcp-pipeline.ts";
 import { resultAnswer } from "../../src/mcp/result-answer.ts";
 import { testPrincipal, testTenant } from "../support/tenants.ts";
 
-/** What the ten tools of the contract may cost together is 4,000; what these five may take of it. */
-const FIVE_TOOLS_MAX_TOKENS = 2300;
+/** What the ten tools of the contract may cost together is 4,000; what these eight may take of it. */
+const EIGHT_TOOLS_MAX_TOKENS = 3100;
 const ENUM_VALUES_MAX = 200;
 
 async function published() {
@@ -33,13 +33,13 @@ test("every published schema is in the subset that all clients take", async () =
   }
 });
 
-test("the list of tools leaves the other five their share of 4,000 tokens", async () => {
+test("the list of tools leaves the other two their share of 4,000 tokens", async () => {
   const tools = await published();
   const text = JSON.stringify(tools);
   const counts = { o200k: o200k(text).length, cl100k: cl100k(text).length };
   process.stderr.write(`tools/list: ${counts.o200k} tokens (o200k), ${counts.cl100k} (cl100k)\n`);
   expect(Math.min(counts.o200k, counts.cl100k)).toBeGreaterThan(500);
-  expect(Math.max(counts.o200k, counts.cl100k)).toBeLessThanOrEqual(FIVE_TOOLS_MAX_TOKENS);
+  expect(Math.max(counts.o200k, counts.cl100k)).toBeLessThanOrEqual(EIGHT_TOOLS_MAX_TOKENS);
 });
 
 test("the enums of all tools together stay below what some models take", async () => {
@@ -51,9 +51,15 @@ test("the enums of all tools together stay below what some models take", async (
   expect(values.length).toBeLessThan(ENUM_VALUES_MAX);
 });
 
-test("every tool is announced as reading only", async () => {
+const WRITING: Readonly<Record<string, object>> = {
+  start_job: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  cancel_job: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+};
+
+test("every tool is announced as reading only, but for the two that start and end jobs", async () => {
   for (const { name, annotations, title, description } of await published()) {
-    expect(annotations, name).toEqual({ readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false });
+    const reading = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false };
+    expect(annotations, name).toEqual(WRITING[name] ?? reading);
     expect(title).toBeTruthy();
     expect(description).toBeTruthy();
   }

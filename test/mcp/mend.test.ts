@@ -36,7 +36,7 @@ test("a period that begins after the newest data is owned up to", async () => {
   if (!("spec" in parsed)) throw new Error("refused");
   const warn = (from: string | null): string[] =>
     warningsOf(
-      { rows: [], total: 0, dataAsOf: "2024-05-06T10:00:00.000Z", partialBuckets: [] },
+      { count: 0, total: 0, dataAsOf: "2024-05-06T10:00:00.000Z", partialBuckets: [] },
       { spec: parsed.spec, catalog, from, notes: [] },
     );
   expect(warn("2024-05-07")).toEqual([expect.stringContaining("begins on 2024-05-07, after the newest data")]);

@@ -117,5 +117,5 @@ test("a connection that fails while it is told does not keep the others from hea
   open.resourcesChanged();
   expect(heard).toEqual(["tools", "prompts", "resources"]);
   expect(errors).toHaveLength(1);
-  expect(() => registerSubscriptions(fine, "modern")).not.toThrow();
+  expect(() => registerSubscriptions(fine, "modern", async () => true)).not.toThrow();
 });

@@ -2,9 +2,10 @@ import { loadCatalog } from "../../src/catalog/load.ts";
 import { catalogViews } from "../../src/catalog/narrow.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { AppError } from "../../src/errors.ts";
+import type { Job } from "../../src/jobs/job.ts";
 import type { CallOptions, Pipeline } from "../../src/pipeline.ts";
 import type { DrillResult } from "../../src/result/drill.ts";
-import { INLINE_ROWS, pageOf, readCursor } from "../../src/result/page.ts";
+import { EXPORT_ROWS, INLINE_ROWS, pageOf, readCursor } from "../../src/result/page.ts";
 import type { StoredResult } from "../../src/result/page.ts";
 import type { Cell, ResultColumn } from "../../src/result/result.ts";
 import { parseSpec } from "../../src/spec/parse.ts";
@@ -30,6 +31,17 @@ export const HOSTILE_VALUES: readonly string[] = [
   "'; drop table issue; --",
 ];
 
+const QUEUED: Omit<Job, "job_id" | "priority"> = {
+  state: "queued",
+  progress: { stage: null, rows: 0 },
+  attempts: 0,
+  created_at: "2024-05-01T00:00:00.000Z",
+  started_at: null,
+  finished_at: null,
+  result_id: null,
+  error: null,
+};
+
 export interface MemoryPipelineOptions {
   readonly catalog: Catalog;
   /** Rows of an answer before paging; default 3. */
@@ -51,6 +63,13 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
   const { catalog } = options;
   const viewOf = catalogViews(catalog);
   const results = new Map<string, { readonly owner: string; readonly stored: StoredResult }>();
+  const jobs = new Map<string, { readonly owner: string; job: Job }>();
+  const ownJob = (principal: Principal, id: string): { job: Job } => {
+    const found = jobs.get(id);
+    if (found === undefined || found.owner !== ownerOf(principal))
+      throw new AppError("NOT_FOUND", "There is no job with this id.", { next: "Start it." });
+    return found;
+  };
   const pipeline: MemoryPipeline = {
     catalog,
     catalogFor: ({ allowed }) => viewOf(allowed.metrics),
@@ -70,12 +89,12 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
       results.set(id, { owner: ownerOf(principal), stored });
       return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: 0 });
     },
-    page: async (principal, { result_id, cursor, limit }) => {
+    page: async (principal, { result_id, cursor, limit, isExport }) => {
       const found = results.get(result_id);
       if (found === undefined || found.owner !== ownerOf(principal))
         throw new AppError("NOT_FOUND", "There is no such result.", { next: "Run the spec again." });
       const offset = cursor === undefined || cursor === null ? 0 : (readCursor(cursor) ?? 0);
-      return pageOf(result_id, found.stored, { offset, limit: limit ?? INLINE_ROWS, cacheSeconds: 0 });
+      return pageOf(result_id, found.stored, { offset, limit: isExport ? EXPORT_ROWS : (limit ?? INLINE_ROWS), cacheSeconds: 0 });
     },
     values: async (_principal, { dimension, search }) => {
       if (!catalog.dimensions.has(dimension)) {
@@ -99,6 +118,22 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
         throw new AppError("NOT_FOUND", "There is no such result.", { next: "Run the spec again." });
       pipeline.seen.push({ principal, input: { result_id, row, measure } });
       return drillOf(result_id, measure);
+    },
+    startJob: async (principal, { spec, priority }) => {
+      pipeline.seen.push({ principal, input: spec });
+      const job_id = `job_${jobs.size + 1}`;
+      const job: Job = { ...QUEUED, job_id, priority: priority ?? "high" };
+      jobs.set(job_id, { owner: ownerOf(principal), job });
+      return job;
+    },
+    job: async (principal, { job_id }) => ownJob(principal, job_id).job,
+    cancelJob: async (principal, { job_id }) => {
+      const own = ownJob(principal, job_id);
+      own.job = { ...own.job, state: "cancelled" };
+      return own.job;
+    },
+    answerJob: async () => {
+      throw new Error("nothing runs here");
     },
   };
   return pipeline;

@@ -27,7 +27,7 @@ export interface EmbeddedDatabase extends Database {
 }
 
 /** One session serves all, so more connections would only wait inside instead of outside. */
-const SIZES: Readonly<Record<PoolUse, number>> = { api: 4, stream: 2, ingest: 2, directory: 2, migrator: 1, auditor: 4 };
+const SIZES: Readonly<Record<PoolUse, number>> = { api: 4, stream: 2, ingest: 2, directory: 2, migrator: 1, auditor: 4, jobs: 3, queue: 4 };
 
 async function asSuperuser<T>(link: Link, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({

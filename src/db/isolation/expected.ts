@@ -9,6 +9,25 @@ export const TENANT_EXPRESSION = "(tenant_id = ( SELECT ctx.tenant_id() AS tenan
 /** The body of ctx.tenant_id(), which all walls stand on. */
 export const TENANT_FUNCTION = " select nullif(current_setting('app.tenant_id', true), '')::int ";
 
+/** The tables of the queue: ids, and whose turn it is. */
+const QUEUE_TABLES = [
+  "migration",
+  "meta",
+  "job",
+  "job_log",
+  "job_dependency",
+  "event",
+  "metrics",
+  "rate_limit",
+  "dedup",
+  "scheduler",
+  "dedup_next",
+  "relay_node",
+  "relay_subscription",
+  "relay_inbox",
+  "relay_retained",
+];
+
 /** Tables without a tenant wall, each with who may see it and why. */
 export const WITHOUT_WALL: readonly { readonly table: string; readonly roles: readonly string[]; readonly why: string }[] = [
   { table: "directory.tenant", roles: ["metricgate_directory"], why: "is read before a tenant is known" },
@@ -18,6 +37,11 @@ export const WITHOUT_WALL: readonly { readonly table: string; readonly roles: re
     why: "says which tenant a key belongs to, so is read before one is known",
   },
   { table: "ops.migration", roles: ["metricgate_owner", "metricgate_directory"], why: "says which migrations ran; no tenant's data" },
+  ...QUEUE_TABLES.map((name) => ({
+    table: `bullmq.${name}`,
+    roles: ["metricgate_queue"],
+    why: "belongs to the queue, which carries ids of tenants and jobs and nothing else",
+  })),
 ];
 
 /** Roles that serve callers or write for them: they own nothing and become nobody else. */
@@ -28,6 +52,8 @@ export const SERVING_ROLES = [
   "metricgate_directory",
   "metricgate_auditor",
   "metricgate_audit_reader",
+  "metricgate_jobs",
+  "metricgate_queue",
 ] as const;
 
 /** Of our roles, those that may log in. */
@@ -37,6 +63,8 @@ export const LOGIN_ROLES = [
   "metricgate_ingest",
   "metricgate_directory",
   "metricgate_auditor",
+  "metricgate_jobs",
+  "metricgate_queue",
 ] as const;
 
 /** Who may become whom; anything else among our roles is a finding. */
@@ -54,6 +82,13 @@ export const TABLE_GRANTS: readonly (readonly [tables: string, role: string, pri
   ["directory.api_key", "metricgate_directory", ["SELECT", "INSERT"]],
   ["ops.migration", "metricgate_directory", ["SELECT"]],
   ["audit.%", "metricgate_audit_reader", ["SELECT"]],
+  ["jobs.%", "metricgate_jobs", ["SELECT", "INSERT", "UPDATE", "DELETE"]],
+  ["bullmq.%", "metricgate_queue", ["SELECT", "INSERT", "UPDATE", "DELETE"]],
+];
+
+/** Rights on sequences, by pattern of `schema.sequence`. */
+export const SEQUENCE_GRANTS: readonly (readonly [sequences: string, role: string, privilege: string])[] = [
+  ["bullmq.%", "metricgate_queue", "USAGE"],
 ];
 
 /** Tables of the warehouse that no question needs: the reader has neither policy nor right on them. */
@@ -73,6 +108,7 @@ export const TENANT_POLICIES: readonly (readonly [tables: string, role: string, 
   ["audit.entry", "metricgate_owner", "a"],
   ["audit.anchor", "metricgate_owner", "a"],
   ["audit.head", "metricgate_owner", "*"],
+  ["jobs.%", "metricgate_jobs", "*"],
 ];
 
 export const SCHEMA_USAGE: readonly (readonly [schema: string, role: string])[] = [
@@ -85,9 +121,12 @@ export const SCHEMA_USAGE: readonly (readonly [schema: string, role: string])[] 
   ["ops", "metricgate_directory"],
   ["audit", "metricgate_auditor"],
   ["audit", "metricgate_audit_reader"],
+  ["ctx", "metricgate_jobs"],
+  ["jobs", "metricgate_jobs"],
+  ["bullmq", "metricgate_queue"],
 ];
 
-/** Functions of ours that somebody besides the owner may execute. */
+/** Functions of ours that somebody besides the owner may execute; `schema.%` is all of a schema. */
 export const FUNCTION_GRANTS: readonly (readonly [signature: string, role: string])[] = [
   ["ctx.tenant_id()", "metricgate_reader"],
   ["ctx.tenant_id()", "metricgate_ingest"],
@@ -95,6 +134,8 @@ export const FUNCTION_GRANTS: readonly (readonly [signature: string, role: strin
   ["warehouse.ensure_event_partitions(timestamp with time zone,timestamp with time zone)", "metricgate_ingest"],
   ["warehouse.refresh_statistics()", "metricgate_ingest"],
   ["audit.append(jsonb)", "metricgate_auditor"],
+  ["ctx.tenant_id()", "metricgate_jobs"],
+  ["bullmq.%", "metricgate_queue"],
 ];
 
 /** Functions that run with their owner's rights. */
@@ -136,5 +177,12 @@ export const DANGEROUS_BUILT_INS = [
   "pg\\_stat\\_file",
 ] as const;
 
-/** The one exception: transaction-scoped locks, by which two imports take turns. */
-export const LOCKS_OF_INGEST = "pg\\_%advisory\\_xact\\_lock";
+/** The exceptions, by pattern: transaction-scoped locks, by which writers take turns; the queue also numbers and wakes. */
+export const NEEDED_BUILT_INS: readonly (readonly [role: string, functions: string])[] = [
+  ["metricgate_ingest", "pg\\_%advisory\\_xact\\_lock"],
+  ["metricgate_jobs", "pg\\_%advisory\\_xact\\_lock"],
+  ["metricgate_queue", "pg\\_%advisory\\_xact\\_lock"],
+  ["metricgate_queue", "pg\\_advisory\\_xact\\_lock\\_shared"],
+  ["metricgate_queue", "pg\\_notify"],
+  ["metricgate_queue", "nextval"],
+];

@@ -38,7 +38,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
     sql: `select t.name, format('may be executed by %s', ${ROLE_NAME})
       from ${functions()} t, aclexplode(coalesce(t.proacl, acldefault('f', t.proowner))) a
       where a.grantee <> t.proowner and (a.is_grantable or not exists (
-        select from (${values(FUNCTION_GRANTS)}) known (name, role) where known.name = t.name and a.grantee = to_regrole(known.role)::oid))`,
+        select from (${values(FUNCTION_GRANTS)}) known (name, role) where (known.name = t.name or right(known.name, 2) = '.%' and t.name like known.name) and a.grantee = to_regrole(known.role)::oid))`,
     fix: "revoke execute on function … from ….",
   },
   {

@@ -1,5 +1,13 @@
-import { COLUMN_GRANTS, DANGEROUS_BUILT_INS, LOCKS_OF_INGEST, SCHEMA_USAGE, SERVING_ROLES, TABLE_GRANTS } from "./expected.ts";
-import { array, IS_MEANT, literal, relations, ROLE_NAME, schemas, values } from "./fragments.ts";
+import {
+  COLUMN_GRANTS,
+  DANGEROUS_BUILT_INS,
+  NEEDED_BUILT_INS,
+  SCHEMA_USAGE,
+  SEQUENCE_GRANTS,
+  SERVING_ROLES,
+  TABLE_GRANTS,
+} from "./expected.ts";
+import { array, IS_MEANT, relations, ROLE_NAME, schemas, values } from "./fragments.ts";
 import type { Rule } from "./rule.ts";
 
 const REVOKE = "revoke … on … from …; migrations/ shows what was granted.";
@@ -15,7 +23,10 @@ export const GRANT_RULES: readonly Rule[] = [
       from ${relations("r,p,v,m,S,f")} t, aclexplode(t.relacl) a
       where a.grantee <> t.relowner and not t.relispartition and (a.is_grantable or not exists (
         select from (${KNOWN_GRANTS}) known (name, role, privilege)
-        where t.relkind in ('r', 'p') and ${IS_MEANT} and a.grantee = to_regrole(known.role)::oid and a.privilege_type = known.privilege))`,
+        where t.relkind in ('r', 'p') and ${IS_MEANT} and a.grantee = to_regrole(known.role)::oid and a.privilege_type = known.privilege)
+        and not exists (
+        select from (${values(SEQUENCE_GRANTS)}) known (name, role, privilege)
+        where t.relkind = 'S' and t.name like known.name and a.grantee = to_regrole(known.role)::oid and a.privilege_type = known.privilege))`,
     fix: REVOKE,
   },
   {
@@ -64,7 +75,7 @@ export const GRANT_RULES: readonly Rule[] = [
       from unnest(${SERVING}) r (role), pg_proc p
       where p.pronamespace = 'pg_catalog'::regnamespace and p.proname like any (${array([...DANGEROUS_BUILT_INS])})
         and to_regrole(r.role) is not null and has_function_privilege(to_regrole(r.role)::oid, p.oid, 'execute')
-        and not (r.role = 'metricgate_ingest' and p.proname like ${literal(LOCKS_OF_INGEST)})
+        and not exists (select from (${values(NEEDED_BUILT_INS)}) needed (role, functions) where needed.role = r.role and p.proname like needed.functions)
       group by r.role`,
     fix:
       "Run `metricgate migrate` once as a superuser. A managed server may not let its own functions be revoked: then the second lock cannot be closed, " +

@@ -1,10 +1,11 @@
 import { ProtocolError, ProtocolErrorCode, ResourceNotFoundError, ResourceTemplate } from "@modelcontextprotocol/server";
 import type { CacheHint, McpServer, ReadResourceResult, ServerContext } from "@modelcontextprotocol/server";
 import { AppError } from "../../errors.ts";
-import type { Cell, Result } from "../../result/result.ts";
+import { must } from "../../must.ts";
+import type { Result } from "../../result/result.ts";
 import { errorText } from "../answer.ts";
 import { asAppError, principalOf } from "../callers.ts";
-import { safeCsv } from "../../result/csv.ts";
+import { safeCsv, safeCsvRows } from "../../result/csv.ts";
 import type { McpParts } from "../parts.ts";
 import { requireScope } from "../scopes.ts";
 import { resultEnvelope } from "../result-answer.ts";
@@ -13,7 +14,6 @@ import { resultEnvelope } from "../result-answer.ts";
 const RESULT = new ResourceTemplate("metricgate://results/{id}", { list: undefined });
 const RESULT_CSV = new ResourceTemplate("metricgate://results/{id}.csv", { list: undefined });
 const CACHE: CacheHint = { ttlMs: 3_600_000, cacheScope: "private" };
-const ROWS_PER_READ = 1000;
 
 /** Whole stored results, as the envelope or as CSV. */
 export function registerResultResources(server: McpServer, parts: McpParts): void {
@@ -23,19 +23,7 @@ export function registerResultResources(server: McpServer, parts: McpParts): voi
     RESULT_CSV,
     { title: "Result as CSV", description: "All rows of an answer, for a spreadsheet", mimeType: "text/csv", cacheHint: CACHE },
     async (url, { id }, context): Promise<ReadResourceResult> => {
-      const { data } = await wholeResult(url, id, context, parts);
-      return {
-        contents: [
-          {
-            uri: url.href,
-            mimeType: "text/csv",
-            text: safeCsv(
-              data.columns.map((column) => column.name),
-              data.rows,
-            ),
-          },
-        ],
-      };
+      return { contents: [{ uri: url.href, mimeType: "text/csv", text: await csvOf({ url, id, context, parts }) }] };
     },
   );
   server.registerResource(
@@ -43,31 +31,54 @@ export function registerResultResources(server: McpServer, parts: McpParts): voi
     RESULT,
     { title: "Result", description: "All rows of an answer with where they come from", mimeType: "application/json", cacheHint: CACHE },
     async (url, { id }, context): Promise<ReadResourceResult> => {
-      const result = await wholeResult(url, id, context, parts);
+      const result = await wholeResult({ url, id, context, parts });
       return { contents: [{ uri: url.href, mimeType: "application/json", text: JSON.stringify(resultEnvelope(result)) }] };
     },
   );
 }
 
-async function wholeResult(url: URL, id: string | string[] | undefined, context: ServerContext, parts: McpParts): Promise<Result> {
+interface Reading {
+  readonly url: URL;
+  readonly id: string | string[] | undefined;
+  readonly context: ServerContext;
+  readonly parts: McpParts;
+}
+
+/** Hands over the pages of an export, each one call of the pipeline. */
+async function eachPage({ url, id, context, parts }: Reading, take: (page: Result) => void): Promise<void> {
   try {
-    return await asAppError(parts, "resources/read", async () => {
+    await asAppError(parts, "resources/read", async () => {
       const principal = await principalOf(context, parts);
       requireScope(principal, "metrics:read");
-      const request = { result_id: typeof id === "string" ? id : "", limit: ROWS_PER_READ };
-      const first = await parts.pipeline.page(principal, request);
-      const rows: (readonly Cell[])[] = [...first.data.rows];
-      for (let cursor = first.data.next_cursor; cursor !== null;) {
+      const request = { result_id: typeof id === "string" ? id : "", isExport: true } as const;
+      let page = await parts.pipeline.page(principal, request);
+      take(page);
+      while (page.data.next_cursor !== null) {
         context.mcpReq.signal.throwIfAborted();
-        const page = await parts.pipeline.page(principal, { ...request, cursor });
-        rows.push(...page.data.rows);
-        cursor = page.data.next_cursor;
+        page = await parts.pipeline.page(principal, { ...request, cursor: page.data.next_cursor });
+        take(page);
       }
-      return { ...first, data: { ...first.data, rows, truncated: rows.length < first.data.total, next_cursor: null } };
     });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     if (error.code === "NOT_FOUND") throw new ResourceNotFoundError(url.href);
     throw new ProtocolError(ProtocolErrorCode.InternalError, errorText(error));
   }
+}
+
+async function csvOf(reading: Reading): Promise<string> {
+  const texts: string[] = [];
+  await eachPage(reading, ({ data: { columns, rows } }) => {
+    const names = columns.map((column) => column.name);
+    texts.push(texts.length === 0 ? safeCsv(names, rows) : safeCsvRows(rows));
+  });
+  return texts.join("");
+}
+
+async function wholeResult(reading: Reading): Promise<Result> {
+  const pages: Result[] = [];
+  await eachPage(reading, (page) => void pages.push(page));
+  const first = must(pages[0], "a result's first page");
+  const rows = pages.flatMap(({ data }) => data.rows);
+  return { ...first, data: { ...first.data, rows, truncated: rows.length < first.data.total, next_cursor: null } };
 }

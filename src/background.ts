@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import { restorePrincipal } from "./auth/restore.ts";
+import type { Config } from "./config.ts";
+import type { Database } from "./db/database.ts";
+import { tenantDirectory } from "./db/tenant-directory.ts";
+import { type JobDesk, jobDesk, type JobEvents, jobEvents } from "./jobs/desk.ts";
+import { jobStore, type JobStore } from "./jobs/job-store.ts";
+import { WORKER_LIMITS } from "./jobs/limits.ts";
+import type { JobQueue } from "./jobs/queue.ts";
+import { storedResults } from "./jobs/results.ts";
+import type { JobWorker } from "./jobs/worker.ts";
+import { must } from "./must.ts";
+import type { Observe } from "./observe/observation.ts";
+import type { Pipeline } from "./pipeline.ts";
+
+/** Background jobs, put together: where they are ordered, and who runs them. */
+export interface Background {
+  readonly desk: JobDesk;
+  readonly events: JobEvents;
+  /** Begins to run jobs in this process, and puts in line what was left out of it. */
+  work(answer: Pipeline["answerJob"]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BackgroundParts {
+  readonly config: Pick<Config, "databaseUrl" | "dataDir" | "redisUrl">;
+  readonly database: () => Promise<Database>;
+  readonly observe: Observe;
+}
+
+export function openBackground({ config, database, observe }: BackgroundParts): Background {
+  const events = jobEvents();
+  const store = jobStore(database);
+  let opening: Promise<JobQueue> | undefined;
+  let worker: JobWorker | undefined;
+  const queue = (): Promise<JobQueue> =>
+    (opening ??= openQueue({ config, database, observe }).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    }));
+  return {
+    desk: jobDesk({ store, results: storedResults(database), queue, events }),
+    events,
+    work: async (answer) => {
+      const [line, { mode }, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
+      worker ??= startWorker({
+        store,
+        queue: line,
+        events,
+        answer,
+        observe,
+        limits: WORKER_LIMITS[mode],
+        principalOf: async (tenantId, job) => {
+          const tenants = await tenantDirectory(await database()).list();
+          const tenant = tenants.find(({ id }) => id === tenantId);
+          return restorePrincipal(must(tenant, "the job's tenant"), job.user, job.extent);
+        },
+      });
+      await putInLine(store, line, await database());
+    },
+    close: async () => {
+      await worker?.close();
+      await opening?.then(
+        (line) => line.close(),
+        () => undefined,
+      );
+    },
+  };
+}
+
+/** Jobs whose worker or server ended before they were in line; the line takes each once. */
+async function putInLine(store: JobStore, line: JobQueue, database: Database): Promise<void> {
+  for (const { id } of await tenantDirectory(database).list())
+    for (const { handle, place } of await store.open(id)) await line.add(handle, place);
+}
+
+/** Loaded when first used: a start over stdio waits for what it imports. */
+async function openQueue({ config, database, observe }: BackgroundParts): Promise<JobQueue> {
+  const { bullQueue } = await import("./jobs/bull-queue.ts");
+  const { redisUrl } = config;
+  if (redisUrl === undefined) return bullQueue({ kind: "postgres", pool: (await database()).pool("queue") }, observe);
+  return bullQueue({ kind: "redis", url: redisUrl, prefix: prefixOf(config) }, observe);
+}
+
+/** Names the database that the jobs are in, so that two deployments on one Redis do not take each other's. */
+function prefixOf({ databaseUrl, dataDir }: BackgroundParts["config"]): string {
+  const { hostname, port, pathname, search } = new URL(databaseUrl ?? `file://${dataDir}`);
+  const name = createHash("sha256")
+    .update(JSON.stringify([hostname, port, pathname, search]))
+    .digest("hex");
+  return `{metricgate:${name.slice(0, 16)}}`;
+}

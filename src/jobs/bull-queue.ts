@@ -1,0 +1,134 @@
+import {
+  createPostgresBackend,
+  DelayedError,
+  type Job,
+  type PostgresPoolConfig,
+  Queue,
+  type QueueOptions,
+  Worker,
+  withBackend,
+  type WorkerOptions,
+} from "bullmq";
+import type { Pool } from "pg";
+import { AppError } from "../errors.ts";
+import type { Observe } from "../observe/observation.ts";
+import type { JobHandle } from "./job.ts";
+import { QUEUE_LIMITS } from "./limits.ts";
+import type { JobQueue, Place, WorkerOptions as Work } from "./queue.ts";
+
+/** Where the line is kept. */
+export type QueueHome =
+  /** A pool of the queue's login, whose search_path is BullMQ's schema. */
+  | { readonly kind: "postgres"; readonly pool: Pool }
+  /** `prefix` keeps the lines of several deployments on one Redis apart. */
+  | { readonly kind: "redis"; readonly url: string; readonly prefix: string };
+
+const NAME = "metricgate-jobs";
+/** BullMQ's numbers end at 2^21; low ones come after every high one. */
+const LOW = 1_000_000;
+const LAST_TURN = LOW - 1;
+/** How often BullMQ itself would try: the row decides before that. */
+const BULL_ATTEMPTS = 20;
+
+const numberOf = ({ priority, turn }: Place): number => (priority === "high" ? 0 : LOW) + Math.min(Math.max(turn, 1), LAST_TURN);
+const placeOf = (number: number): Place =>
+  number > LOW ? { priority: "low", turn: number - LOW } : { priority: "high", turn: Math.max(number, 1) };
+const keyOf = ({ tenantId, jobId }: JobHandle): string => `${tenantId}-${jobId}`;
+
+/** What differs between the two homes. */
+interface Bull {
+  readonly queue: Queue<JobHandle>;
+  readonly worker: (
+    process: (job: Job<JobHandle>, token?: string) => Promise<void>,
+    options: Omit<WorkerOptions, "connection">,
+  ) => Worker<JobHandle>;
+}
+
+/** The line on BullMQ, in our database or in Redis. Errors of a lost connection are observed; BullMQ connects again itself. */
+export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
+  const { queue, worker: makeWorker } = home.kind === "postgres" ? onPostgres(home.pool) : onRedis(home);
+  const lost = (error: unknown): void => observe({ kind: "queue_lost", reason: error instanceof Error ? error.message : String(error) });
+  queue.on("error", lost);
+  return {
+    add: (job, place) =>
+      reachable(async () => {
+        await queue.add("job", job, {
+          jobId: keyOf(job),
+          priority: numberOf(place),
+          attempts: BULL_ATTEMPTS,
+          backoff: { type: "exponential", delay: QUEUE_LIMITS.backoffMs },
+          removeOnComplete: true,
+          removeOnFail: true,
+        });
+      }),
+    callBack: (job) =>
+      reachable(async () => {
+        const found = await queue.getJob(keyOf(job));
+        if (found === undefined || !(await found.isDelayed())) return;
+        // It may have come back by itself meanwhile.
+        await found.promote().catch(() => undefined);
+      }),
+    remove: (job) => reachable(async () => void (await queue.remove(keyOf(job)))),
+    next: () =>
+      reachable(async () => {
+        const [first] = await queue.getPrioritized(0, 0);
+        return first === undefined ? undefined : placeOf(first.priority ?? 1);
+      }),
+    work: (work) => {
+      const worker = makeWorker(processor(work), {
+        concurrency: work.concurrency,
+        lockDuration: QUEUE_LIMITS.lockMs,
+        stalledInterval: QUEUE_LIMITS.stalledMs,
+        // How often a job may lose its worker is counted by its row.
+        maxStalledCount: BULL_ATTEMPTS,
+        drainDelay: 1,
+      });
+      worker.on("error", lost);
+      return { close: () => worker.close() };
+    },
+    close: () => queue.close(),
+  };
+}
+
+function processor({ handle }: Work) {
+  return async (job: Job<JobHandle>, token?: string): Promise<void> => {
+    const handled = await handle(job.data);
+    if (handled.kind === "later") {
+      await job.moveToDelayed(Date.now() + handled.afterMs, token);
+      throw new DelayedError();
+    }
+    if (handled.kind === "retry") throw new Error("to be tried again");
+  };
+}
+
+function onPostgres(pool: Pool): Bull {
+  const classes = withBackend(createPostgresBackend);
+  // Its types know a pool by another name.
+  const options = { connection: pool as unknown as PostgresPoolConfig };
+  return {
+    queue: new classes.Queue(NAME, options) as unknown as Queue<JobHandle>,
+    worker: (process, more) => new classes.Worker(NAME, process as never, { ...options, ...more } as never) as unknown as Worker<JobHandle>,
+  };
+}
+
+function onRedis({ url, prefix }: Extract<QueueHome, { kind: "redis" }>): Bull {
+  // A caller who waits is told at once that Redis is away; a worker waits for its return.
+  const asking: QueueOptions = { connection: { url, enableOfflineQueue: true, maxRetriesPerRequest: 1, connectTimeout: 2_000 }, prefix };
+  const working = { connection: { url, maxRetriesPerRequest: null }, prefix };
+  return {
+    queue: new Queue<JobHandle>(NAME, asking),
+    worker: (process, more) => new Worker<JobHandle>(NAME, process, { ...working, ...more }),
+  };
+}
+
+async function reachable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new AppError("UNAVAILABLE", "The queue of background jobs cannot be reached.", {
+      cause,
+      retryAfterSeconds: 5,
+      next: "Try again shortly; if it persists, tell the operator that the job queue is away.",
+    });
+  }
+}

@@ -1,0 +1,34 @@
+import type { Database } from "../db/database.ts";
+
+/** Bounds of waiting and running in the background; what one job may do is JOB_LIMITS of execute/limits.ts. */
+export const QUEUE_LIMITS = {
+  /** Jobs of one tenant that wait or run; one more is BUSY. */
+  openPerTenant: 100,
+  /** What a caller is then told to wait, in seconds. */
+  retrySeconds: 30,
+  /** How often a job is tried in all: after a failure that may pass, or when its worker died. */
+  attempts: 3,
+  /** Wait before the second attempt; doubled before the third, in milliseconds. */
+  backoffMs: 1_000,
+  /** How often a running job is looked at for its cancellation, and tells how far it is, in milliseconds. */
+  lookMs: 300,
+  /** How long a job's place is left to a worker that does not renew it, and how often that is looked for, in milliseconds. */
+  lockMs: 20_000,
+  stalledMs: 5_000,
+  /** How long a job whose tenant has enough running is put off at most, in milliseconds: the end of another calls it back. */
+  putOffMs: 5_000,
+  /** Within which one that was put off is back. */
+  backSoonMs: 10_000,
+  /** How long jobs and what they found are kept, in hours. */
+  keptHours: 24,
+  /** Stored bytes of one tenant's results, compressed; the oldest leave first. */
+  tenantBytes: 256 * 2 ** 20,
+  /** Of one result. */
+  resultBytes: 48 * 2 ** 20,
+} as const;
+
+/** Jobs that one process runs at once, and of these one tenant's over all processes. Embedded: one session serves all. */
+export const WORKER_LIMITS: Readonly<Record<Database["mode"], { readonly running: number; readonly runningPerTenant: number }>> = {
+  native: { running: 3, runningPerTenant: 2 },
+  embedded: { running: 1, runningPerTenant: 1 },
+};

@@ -1,0 +1,39 @@
+import type { JobHandle, Priority } from "./job.ts";
+
+/** Where a job stands in line: a smaller turn comes earlier, and every high one before every low one. */
+export interface Place {
+  readonly priority: Priority;
+  readonly turn: number;
+}
+
+/** How a job that was handed out ended. */
+export type Handled =
+  | { readonly kind: "finished" }
+  /** Again, after a pause that grows with the attempts. */
+  | { readonly kind: "retry" }
+  /** Not now. */
+  | { readonly kind: "later"; readonly afterMs: number };
+
+export interface WorkerOptions {
+  /** Jobs at once. */
+  readonly concurrency: number;
+  readonly handle: (job: JobHandle) => Promise<Handled>;
+}
+
+/**
+ * The line in which jobs wait. It carries ids only and may hand a job out twice (a worker that seemed dead was not);
+ * which attempt counts is decided by the job's row.
+ */
+export interface JobQueue {
+  /** Adds a job unless it is in line. Throws AppError UNAVAILABLE. */
+  add(job: JobHandle, place: Place): Promise<void>;
+  /** Calls a job back that was put off; nothing where it was not. */
+  callBack(job: JobHandle): Promise<void>;
+  /** Takes a job that waits out of the line. */
+  remove(job: JobHandle): Promise<void>;
+  /** The place of whoever is next; undefined where nobody waits. */
+  next(): Promise<Place | undefined>;
+  /** Begins to hand out jobs; `close` waits for those that run. */
+  work(options: WorkerOptions): { close(): Promise<void> };
+  close(): Promise<void>;
+}

@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeAll, expect, test } from "vitest";
+import { AppError } from "../../src/errors.ts";
+import { QUEUE_LIMITS } from "../../src/jobs/limits.ts";
+import { compile } from "../../src/sql/compile.ts";
+import { buildPlan } from "../../src/plan/build.ts";
+import { statementColumns } from "../../src/plan/columns.ts";
+import { parseSpec } from "../../src/spec/parse.ts";
+import { tenantPrologue } from "../../src/execute/tenant-transaction.ts";
+import type { Tenant } from "../../src/tenant.ts";
+import { shippedCatalog } from "../support/answers.ts";
+import { testPrincipal } from "../support/tenants.ts";
+import { BY_ISSUE, CREATED, describeOnEachQueue, failure, tenantWith } from "./stage.ts";
+
+describeOnEachQueue("background jobs", (get, open) => {
+  let ours: Tenant;
+  let theirs: Tenant;
+  beforeAll(async () => {
+    ours = await tenantWith(get(), 1, 120);
+    theirs = await tenantWith(get(), 2, 7);
+  }, 60_000);
+
+  test("a job waits, runs, and leaves a result that is paged like any other", async () => {
+    await using on = await open();
+    const ann = testPrincipal(ours, "ann");
+    const started = await on.pipeline.startJob(ann, { spec: BY_ISSUE });
+    expect(started).toMatchObject({ state: "queued", priority: "high", attempts: 0, result_id: null });
+    expect(started.job_id).toMatch(/^job_[\w-]{22}$/);
+    await on.work();
+    const job = await on.ended(ann, started.job_id);
+    expect(job).toMatchObject({ state: "done", attempts: 1, error: null, progress: { rows: 120 } });
+    const id = job.result_id ?? "";
+    const direct = await on.pipeline.run(ann, { ...BY_ISSUE, limit: 1000 });
+    const rest = await on.pipeline.page(ann, { result_id: direct.meta.result_id, limit: 1000 });
+    const first = await on.pipeline.page(ann, { result_id: id, limit: 100 });
+    const second = await on.pipeline.page(ann, { result_id: id, limit: 100, cursor: first.data.next_cursor });
+    expect([...first.data.rows, ...second.data.rows]).toEqual(rest.data.rows);
+    expect(second.data).toMatchObject({ total: 120, next_cursor: null });
+    expect(first.data.columns).toEqual(direct.data.columns);
+    expect(first.meta).toMatchObject({
+      result_id: id,
+      summary: direct.meta.summary,
+      metrics_used: direct.meta.metrics_used,
+      warnings: direct.meta.warnings,
+    });
+    expect((await failure(on.pipeline.page(ann, { result_id: id, cursor: Buffer.from("o:120").toString("base64url") }))).code).toBe(
+      "NOT_FOUND",
+    );
+  });
+
+  test("job and result are not there for anybody else", async () => {
+    await using on = await open();
+    await on.work();
+    const ann = testPrincipal(ours, "ann");
+    const { job_id } = await on.pipeline.startJob(ann, { spec: CREATED });
+    const { result_id } = await on.ended(ann, job_id);
+    const others = [
+      testPrincipal(ours, "ben"),
+      testPrincipal(ours, "ann", { allowed: { projects: ["T1"] } }),
+      testPrincipal(theirs, "ann"),
+    ];
+    for (const other of others) {
+      for (const call of ["job", "cancelJob"] as const) {
+        const foreign = await failure(on.pipeline[call](other, { job_id }));
+        const absent = await failure(on.pipeline[call](other, { job_id: `job_${"A".repeat(22)}` }));
+        expect([foreign.code, foreign.message, foreign.details.next]).toEqual([absent.code, absent.message, absent.details.next]);
+        expect(foreign.code).toBe("NOT_FOUND");
+      }
+      expect((await failure(on.pipeline.page(other, { result_id: result_id ?? "" }))).code).toBe("NOT_FOUND");
+    }
+  });
+
+  test("an idempotency key starts one job, for one spec, of one principal", async () => {
+    await using on = await open();
+    const ann = testPrincipal(ours, "ann");
+    const order = { spec: CREATED, idempotency_key: "monthly" };
+    const made = await Promise.all([on.pipeline.startJob(ann, order), on.pipeline.startJob(ann, order), on.pipeline.startJob(ann, order)]);
+    expect(new Set(made.map(({ job_id }) => job_id)).size).toBe(1);
+    expect((await failure(on.pipeline.startJob(ann, { ...order, spec: BY_ISSUE }))).details.problems?.[0]?.path).toBe("idempotency_key");
+    const bens = await on.pipeline.startJob(testPrincipal(ours, "ben"), order);
+    expect(bens.job_id).not.toBe(made[0].job_id);
+    await on.work();
+    await on.ended(ann, made[0].job_id);
+    expect((await on.pipeline.startJob(ann, order)).state).toBe("done");
+  });
+
+  test("a wrong spec is refused before it is a job; one beyond the interactive limit is not", async () => {
+    await using on = await open();
+    const ann = testPrincipal(ours, "ann");
+    expect((await failure(on.pipeline.startJob(ann, { spec: { measures: [{ name: "nope" }] } }))).code).toBe("SPEC_INVALID");
+    expect((await failure(on.pipeline.startJob(ann, { spec: { ...CREATED, limit: 100_001 } }))).code).toBe("SPEC_INVALID");
+    const refused = await failure(on.pipeline.run(ann, BY_ISSUE));
+    expect(refused.details.next).toContain(`start_job ${JSON.stringify({ spec: BY_ISSUE })}`);
+  });
+
+  test("high comes before low, and nobody's jobs before all of another's", async () => {
+    const order: string[] = [];
+    await using on = await open({
+      answer: (own) => async (principal, spec, options) => {
+        order.push(principal.user);
+        return own(principal, spec, options);
+      },
+    });
+    const start = async (tenant: Tenant, user: string, priority: "high" | "low") =>
+      [testPrincipal(tenant, user), (await on.pipeline.startJob(testPrincipal(tenant, user), { spec: CREATED, priority })).job_id] as const;
+    const jobs = [];
+    for (const name of ["low1", "low2"]) jobs.push(await start(ours, name, "low"));
+    for (let at = 1; at <= 10; at += 1) jobs.push(await start(ours, `a${at}`, "high"));
+    for (let at = 1; at <= 3; at += 1) jobs.push(await start(theirs, `b${at}`, "high"));
+    await on.work();
+    for (const [principal, id] of jobs) expect(await on.ended(principal, id)).toMatchObject({ state: "done" });
+    expect(order.slice(-2).toSorted()).toEqual(["low1", "low2"]);
+    expect(order.indexOf("b3")).toBeLessThan(order.indexOf("a10"));
+    expect(order).toHaveLength(15);
+  });
+
+  test("what may pass is tried three times, ever later; what will not is tried once", async () => {
+    const tried: Record<string, number[]> = {};
+    await using on = await open({
+      answer: () => async (principal) => {
+        (tried[principal.user] ??= []).push(performance.now());
+        throw new AppError(principal.user === "wrong" ? "TOO_LARGE" : "UNAVAILABLE", "No.", { next: "Do." });
+      },
+    });
+    await on.work();
+    const [away, wrong] = [testPrincipal(ours, "away"), testPrincipal(theirs, "wrong")];
+    const [one, other] = await Promise.all([on.pipeline.startJob(away, { spec: CREATED }), on.pipeline.startJob(wrong, { spec: CREATED })]);
+    expect(await on.ended(away, one.job_id)).toMatchObject({
+      state: "failed",
+      attempts: 3,
+      error: { code: "UNAVAILABLE", message: "No.", next: "Do." },
+    });
+    expect(await on.ended(wrong, other.job_id)).toMatchObject({ state: "failed", attempts: 1, error: { code: "TOO_LARGE" } });
+    const [first = 0, second = 0, third = 0] = tried["away"] ?? [];
+    expect(tried["away"]).toHaveLength(3);
+    expect(second - first).toBeGreaterThan(QUEUE_LIMITS.backoffMs * 0.9);
+    expect(third - second).toBeGreaterThan(QUEUE_LIMITS.backoffMs * 1.8);
+  }, 20_000);
+
+  test("a failure that passes leaves a job that is done", async () => {
+    let calls = 0;
+    await using on = await open({
+      answer: (own) => async (principal, spec, options) => {
+        calls += 1;
+        if (calls === 1) throw new AppError("BUSY", "Later.");
+        return own(principal, spec, options);
+      },
+    });
+    await on.work();
+    const ann = testPrincipal(ours, "ann");
+    const { job_id } = await on.pipeline.startJob(ann, { spec: CREATED });
+    expect(await on.ended(ann, job_id)).toMatchObject({ state: "done", attempts: 2, error: null });
+  }, 20_000);
+
+  test("cancelling ends what waits and what runs, within a second", async () => {
+    const ended: number[] = [];
+    await using on = await open({
+      answer:
+        () =>
+        async (_principal, _spec, { signal }) => {
+          await sleep(20_000, undefined, { signal }).catch(() => ended.push(performance.now()));
+          throw new AppError("CANCELLED", "The call was cancelled.");
+        },
+    });
+    const ann = testPrincipal(ours, "ann");
+    const waits = await on.pipeline.startJob(ann, { spec: CREATED });
+    expect(await on.pipeline.cancelJob(ann, waits)).toMatchObject({ state: "cancelled" });
+    await on.work();
+    const runs = await on.pipeline.startJob(ann, { spec: CREATED });
+    await expect.poll(async () => (await on.pipeline.job(ann, runs)).state, { timeout: 5_000 }).toBe("running");
+    const atMs = performance.now();
+    expect(await on.pipeline.cancelJob(ann, runs)).toMatchObject({ state: "cancelled", result_id: null });
+    await expect.poll(() => ended.length, { timeout: 5_000 }).toBe(1);
+    expect((ended[0] ?? 0) - atMs).toBeLessThan(1_000);
+    expect(await on.pipeline.cancelJob(ann, runs)).toMatchObject({ state: "cancelled" });
+    expect(await on.pipeline.job(ann, waits)).toMatchObject({ state: "cancelled", attempts: 0 });
+  }, 20_000);
+
+  test("a tenant has so many jobs and no more; others go on", async () => {
+    await using on = await open();
+    const crowd = await tenantWith(get(), 3, 1);
+    const cem = testPrincipal(crowd, "cem");
+    const all = await Promise.allSettled(
+      Array.from({ length: QUEUE_LIMITS.openPerTenant + 3 }, () => on.pipeline.startJob(cem, { spec: CREATED })),
+    );
+    const refused = all.flatMap((one) => (one.status === "rejected" ? [one.reason as AppError] : []));
+    expect(refused).toHaveLength(3);
+    expect(refused[0]).toMatchObject({ code: "BUSY", details: { retryAfterSeconds: QUEUE_LIMITS.retrySeconds } });
+    const ann = testPrincipal(ours, "ann");
+    const { job_id } = await on.pipeline.startJob(ann, { spec: CREATED });
+    await on.work();
+    expect(await on.ended(ann, job_id)).toMatchObject({ state: "done" });
+    for (const one of all)
+      if (one.status === "fulfilled") expect(await on.ended(cem, one.value.job_id)).toMatchObject({ state: "done", attempts: 1 });
+  }, 90_000);
+
+  test("columns of a statement that is read in pieces are those that it has", async () => {
+    const catalog = await shippedCatalog();
+    const principal = testPrincipal(ours);
+    for (const spec of [
+      CREATED,
+      { ...BY_ISSUE, totals: true, filters: [{ field: "issue_type", op: "=", values: ["Bog"] }] },
+      { measures: [{ name: "lead_time" }, { name: "wip" }], time: { grain: "month", range: "last_6_months", compare: "previous_period" } },
+    ]) {
+      const parsed = parseSpec(spec, { catalog, defaultTimezone: "UTC", maxRows: 100_000 });
+      if (!("spec" in parsed)) throw new Error(JSON.stringify(parsed.problems));
+      const plan = buildPlan(parsed.spec, { catalog, now: new Date("2024-11-20T12:00:00Z"), weekStart: 1 });
+      const { columns } = await get().database.read({
+        prologue: tenantPrologue(ours, { timeoutMs: 10_000 }),
+        statement: compile(plan, principal, catalog),
+        timeoutMs: 10_000,
+      });
+      expect(statementColumns(plan)).toEqual(columns);
+    }
+  });
+});
