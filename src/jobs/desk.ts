@@ -94,6 +94,7 @@ export function jobDesk({ store, results, queue, events }: DeskParts): JobDesk {
     },
     get: (principal, jobId, options) => waitFor(principal, jobId, options),
     cancel: async (principal, jobId) => {
+      if (!isJobId(jobId)) throw noSuchJob();
       const job = await store.cancel(principal, jobId);
       if (job === undefined) throw noSuchJob();
       const handle = { tenantId: principal.tenant.id, jobId };
@@ -105,6 +106,7 @@ export function jobDesk({ store, results, queue, events }: DeskParts): JobDesk {
   };
 
   async function waitFor(principal: Principal, jobId: string, { waitMs, signal, onProgress }: WaitOptions): Promise<Job> {
+    if (!isJobId(jobId)) throw noSuchJob();
     const deadlineMs = performance.now() + waitMs;
     let lookMs = LOOK_FIRST_MS;
     let told = "";
@@ -140,6 +142,8 @@ export function jobDesk({ store, results, queue, events }: DeskParts): JobDesk {
     });
   }
 }
+
+const isJobId = (text: string): boolean => /^job_[\w-]{22}$/.test(text);
 
 function noSuchJob(): AppError {
   return new AppError("NOT_FOUND", "There is no job with this id.", {
