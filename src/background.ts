@@ -33,6 +33,8 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
   const store = jobStore(database);
   let opening: Promise<JobQueue> | undefined;
   let worker: JobWorker | undefined;
+  let working: Promise<void> | undefined;
+  let isClosed = false;
   const queue = (): Promise<JobQueue> =>
     (opening ??= openQueue({ config, database, observe }).catch((error: unknown) => {
       opening = undefined;
@@ -41,24 +43,11 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
   return {
     desk: jobDesk({ store, results: storedResults(database), queue, events }),
     events,
-    work: async (answer) => {
-      const [line, { mode }, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
-      worker ??= startWorker({
-        store,
-        queue: line,
-        events,
-        answer,
-        observe,
-        limits: WORKER_LIMITS[mode],
-        principalOf: async (tenantId, job) => {
-          const tenants = await tenantDirectory(await database()).list();
-          const tenant = tenants.find(({ id }) => id === tenantId);
-          return restorePrincipal(must(tenant, "the job's tenant"), job.user, job.extent);
-        },
-      });
-      await putInLine(store, line, await database());
-    },
+    work: (answer) => (working ??= begin(answer)),
     close: async () => {
+      isClosed = true;
+      // What failed to begin was told to whoever began it.
+      await working?.catch(() => undefined);
       await worker?.close();
       await opening?.then(
         (line) => line.close(),
@@ -66,6 +55,25 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
       );
     },
   };
+
+  async function begin(answer: Pipeline["answerJob"]): Promise<void> {
+    const [line, opened, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
+    if (isClosed) return;
+    worker = startWorker({
+      store,
+      queue: line,
+      events,
+      answer,
+      observe,
+      limits: WORKER_LIMITS[opened.mode],
+      principalOf: async (tenantId, job) => {
+        const tenants = await tenantDirectory(opened).list();
+        const tenant = tenants.find(({ id }) => id === tenantId);
+        return restorePrincipal(must(tenant, "the job's tenant"), job.user, job.extent);
+      },
+    });
+    await putInLine(store, line, opened);
+  }
 }
 
 /** Jobs whose worker or server ended before they were in line; the line takes each once. */

@@ -68,7 +68,6 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
         // It may have come back by itself meanwhile.
         await found.promote().catch(() => undefined);
       }),
-    remove: (job) => reachable(async () => void (await queue.remove(keyOf(job)))),
     next: () =>
       reachable(async () => {
         const [first] = await queue.getPrioritized(0, 0);

@@ -92,8 +92,9 @@ export function jobDesk({ store, results, queue, events }: DeskParts): JobDesk {
       events.moved(handle);
       return job;
     },
-    get: (principal, jobId, options) => waitFor(principal, jobId, options),
+    get: (principal, jobId, options) => waitFor(principal, jobId, { ...options, store, queue, events }),
     cancel: async (principal, jobId) => {
+      if (!isJobId(jobId)) throw noSuchJob();
       const job = await store.cancel(principal, jobId);
       if (job === undefined) throw noSuchJob();
       const handle = { tenantId: principal.tenant.id, jobId };
@@ -103,43 +104,54 @@ export function jobDesk({ store, results, queue, events }: DeskParts): JobDesk {
     },
     page: (principal, resultId, bounds) => results.page(principal, resultId, bounds),
   };
+}
 
-  async function waitFor(principal: Principal, jobId: string, { waitMs, signal, onProgress }: WaitOptions): Promise<Job> {
-    const deadlineMs = performance.now() + waitMs;
-    let lookMs = LOOK_FIRST_MS;
-    let told = "";
-    for (;;) {
-      const found = await store.find(principal, jobId);
-      if (found === undefined) throw noSuchJob();
-      const { job, place } = found;
-      const now = JSON.stringify([job.state, job.progress]);
-      if (now !== told) onProgress?.(job);
-      told = now;
-      if (job.state === "queued" && Date.now() - Date.parse(job.created_at) > MISSED_MS)
-        await (await queue()).add({ tenantId: principal.tenant.id, jobId }, place);
-      const leftMs = deadlineMs - performance.now();
-      if (isFinished(job) || leftMs <= 0 || signal?.aborted === true) return job;
-      await moved({ tenantId: principal.tenant.id, jobId }, Math.min(lookMs, leftMs), signal);
-      lookMs = Math.min(lookMs * 2, LOOK_LAST_MS);
-    }
-  }
-
-  /** Settles when the job moves in this process, after `ms`, or when the caller has gone. */
-  function moved(handle: JobHandle, ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    const stop = events.listen(({ tenantId, jobId }) => {
-      if (tenantId === handle.tenantId && jobId === handle.jobId) resolve();
-    });
-    const onAbort = (): void => resolve();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    return promise.finally(() => {
-      clearTimeout(timer);
-      stop();
-      signal?.removeEventListener("abort", onAbort);
-    });
+async function waitFor(
+  principal: Principal,
+  jobId: string,
+  { waitMs, signal, onProgress, store, queue, events }: WaitOptions & Pick<DeskParts, "store" | "queue" | "events">,
+): Promise<Job> {
+  if (!isJobId(jobId)) throw noSuchJob();
+  const deadlineMs = performance.now() + waitMs;
+  let lookMs = LOOK_FIRST_MS;
+  let told = "";
+  for (;;) {
+    const found = await store.find(principal, jobId);
+    if (found === undefined) throw noSuchJob();
+    const { job, place } = found;
+    const now = JSON.stringify([job.state, job.progress]);
+    if (now !== told) onProgress?.(job);
+    told = now;
+    if (job.state === "queued" && Date.now() - Date.parse(job.created_at) > MISSED_MS)
+      await (await queue()).add({ tenantId: principal.tenant.id, jobId }, place);
+    const leftMs = deadlineMs - performance.now();
+    if (isFinished(job) || leftMs <= 0 || signal?.aborted === true) return job;
+    await moved({ tenantId: principal.tenant.id, jobId }, events, { ms: Math.min(lookMs, leftMs), signal });
+    lookMs = Math.min(lookMs * 2, LOOK_LAST_MS);
   }
 }
+
+/** Settles when the job moves in this process, after `ms`, or when the caller has gone. */
+function moved(
+  handle: JobHandle,
+  events: JobEvents,
+  { ms, signal }: { readonly ms: number; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const stop = events.listen(({ tenantId, jobId }) => {
+    if (tenantId === handle.tenantId && jobId === handle.jobId) resolve();
+  });
+  const onAbort = (): void => resolve();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    stop();
+    signal?.removeEventListener("abort", onAbort);
+  });
+}
+
+const isJobId = (text: string): boolean => /^job_[\w-]{22}$/.test(text);
 
 function noSuchJob(): AppError {
   return new AppError("NOT_FOUND", "There is no job with this id.", {

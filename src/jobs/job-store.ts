@@ -86,15 +86,10 @@ interface JobRow {
   readonly spec_hash: string;
 }
 
+type Within = <T>(tenantId: number, work: (client: PoolClient) => Promise<T>) => Promise<T>;
+
 export function jobStore(database: () => Promise<Database>): JobStore {
-  const within = async <T>(tenantId: number, work: (client: PoolClient) => Promise<T>): Promise<T> =>
-    withTenantWrite(await database(), tenantId, work, "jobs");
-  /** One update of an attempt that is still wanted. */
-  const ofAttempt = ({ tenantId, jobId, attempt }: Attempt, set: string, values: readonly unknown[] = []): Promise<boolean> =>
-    within(tenantId, async (client) => {
-      const text = `update jobs.job set ${set} where tenant_id = $1 and job_id = $2 and attempts = $3 and state = 'running'`;
-      return (await client.query(text, [tenantId, jobId, attempt, ...values])).rowCount === 1;
-    });
+  const within: Within = async (tenantId, work) => withTenantWrite(await database(), tenantId, work, "jobs");
   return {
     order: (order) => within(order.principal.tenant.id, (client) => place(client, order)),
     find: (principal, jobId) =>
@@ -112,27 +107,7 @@ export function jobStore(database: () => Promise<Database>): JobStore {
         return row && toJob(row);
       }),
     claim: (handle, runningPerTenant) => within(handle.tenantId, (client) => claim(client, handle, runningPerTenant)),
-    progress: (attempt, stage, rows) => ofAttempt(attempt, "stage = $4, rows_read = $5", [stage, rows]),
-    done: (attempt, owner, result) =>
-      within(attempt.tenantId, async (client) => {
-        const { tenantId, jobId } = attempt;
-        const ended = await client.query(
-          `update jobs.job set state = 'done', finished_at = now(), result_id = $4, rows_read = $5
-           where tenant_id = $1 and job_id = $2 and attempts = $3 and state = 'running'`,
-          [tenantId, jobId, attempt.attempt, result.id, result.rowCount],
-        );
-        if (ended.rowCount !== 1) return false;
-        await insertResult(client, { tenantId, jobId, owner }, result);
-        return true;
-      }),
-    failed: (attempt, { code, message, details }) =>
-      ofAttempt(attempt, "state = 'failed', finished_at = now(), error_code = $4, error_message = $5, error_next = $6", [
-        code,
-        message,
-        details.next ?? null,
-      ]),
-    putBack: (attempt, isCounted) =>
-      ofAttempt(attempt, "state = 'queued', stage = null, rows_read = 0, attempts = attempts - $4::int", [isCounted ? 0 : 1]),
+    ...attempts(within),
     firstPutOff: (tenantId) =>
       within(tenantId, async (client) => {
         const { rows } = await client.query<{ job_id: string }>(
@@ -155,6 +130,39 @@ export function jobStore(database: () => Promise<Database>): JobStore {
         );
         return rows.map(({ job_id: jobId, priority, turn }) => ({ handle: { tenantId, jobId }, place: { priority, turn } }));
       }),
+  };
+}
+
+/** What attempts write. */
+function attempts(within: Within): Pick<JobStore, "progress" | "done" | "failed" | "putBack"> {
+  /** One update of an attempt that is still wanted. */
+  const ofAttempt = ({ tenantId, jobId, attempt }: Attempt, set: string, values: readonly unknown[] = []): Promise<boolean> =>
+    within(tenantId, async (client) => {
+      const text = `update jobs.job set ${set} where tenant_id = $1 and job_id = $2 and attempts = $3 and state = 'running'`;
+      return (await client.query(text, [tenantId, jobId, attempt, ...values])).rowCount === 1;
+    });
+  return {
+    progress: (attempt, stage, rows) => ofAttempt(attempt, "stage = $4, rows_read = $5", [stage, rows]),
+    done: (attempt, owner, result) =>
+      within(attempt.tenantId, async (client) => {
+        const { tenantId, jobId } = attempt;
+        const ended = await client.query(
+          `update jobs.job set state = 'done', finished_at = now(), result_id = $4, rows_read = $5
+           where tenant_id = $1 and job_id = $2 and attempts = $3 and state = 'running'`,
+          [tenantId, jobId, attempt.attempt, result.id, result.rowCount],
+        );
+        if (ended.rowCount !== 1) return false;
+        await insertResult(client, { tenantId, jobId, owner }, result);
+        return true;
+      }),
+    failed: (attempt, { code, message, details }) =>
+      ofAttempt(attempt, "state = 'failed', finished_at = now(), error_code = $4, error_message = $5, error_next = $6", [
+        code,
+        message,
+        details.next ?? null,
+      ]),
+    putBack: (attempt, isCounted) =>
+      ofAttempt(attempt, "state = 'queued', stage = null, rows_read = 0, attempts = attempts - $4::int", [isCounted ? 0 : 1]),
   };
 }
 

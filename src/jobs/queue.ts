@@ -29,8 +29,6 @@ export interface JobQueue {
   add(job: JobHandle, place: Place): Promise<void>;
   /** Calls a job back that was put off; nothing where it was not. */
   callBack(job: JobHandle): Promise<void>;
-  /** Takes a job that waits out of the line. */
-  remove(job: JobHandle): Promise<void>;
   /** The place of whoever is next; undefined where nobody waits. */
   next(): Promise<Place | undefined>;
   /** Begins to hand out jobs; `close` waits for those that run. */

@@ -107,6 +107,7 @@ export interface StoredResults {
 export function storedResults(database: () => Promise<Database>): StoredResults {
   return {
     page: async (principal, resultId, { offset, limit }) => {
+      if (!/^res_[\w-]{22}$/.test(resultId)) return undefined;
       const tenantId = principal.tenant.id;
       const read = await withTenantWrite(
         await database(),

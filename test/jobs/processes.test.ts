@@ -1,31 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { must } from "../../src/must.ts";
-import { describeOnNative, type TestDatabase } from "../support/databases.ts";
-import { nativeTestUrl, urlOfDatabase } from "../support/native-database.ts";
+import { describeOnNative } from "../support/databases.ts";
 import { redisTestUrl } from "../support/redis.ts";
 import { testPrincipal } from "../support/tenants.ts";
-import { CREATED, stage, tenantWith } from "./stage.ts";
+import { CREATED, stage, tenantWith, urlOf, workerProcess } from "./stage.ts";
 
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 const JOBS_EACH = 10;
-
-async function urlOf({ asSuperuser }: TestDatabase): Promise<string> {
-  const { rows } = await asSuperuser((client) => client.query<{ name: string }>("select current_database() as name"));
-  return urlOfDatabase(must(nativeTestUrl(), "TEST_DATABASE_URL"), must(rows[0], "a database").name);
-}
-
-/** `metricgate worker`, once it runs jobs. */
-async function workerProcess(environment: Readonly<Record<string, string>>): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [MAIN, "worker"], { env: { ...process.env, ...environment }, stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  for await (const chunk of must(child.stderr, "stderr")) {
-    said += String(chunk);
-    if (said.includes("runs background jobs")) return child;
-  }
-  throw new Error(said);
-}
 
 const homes = [
   { home: "PostgreSQL", redis: undefined },

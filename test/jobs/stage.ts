@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { type Background, openBackground } from "../../src/background.ts";
 import { memoryResultStore } from "../../src/cache/result-store.ts";
@@ -5,6 +6,7 @@ import type { Database } from "../../src/db/database.ts";
 import { AppError } from "../../src/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { importInto } from "../../src/ingest/import.ts";
+import { must } from "../../src/must.ts";
 import type { Observation } from "../../src/observe/observation.ts";
 import { createPipeline, type Pipeline } from "../../src/pipeline.ts";
 import type { StoredResult } from "../../src/result/page.ts";
@@ -13,6 +15,7 @@ import { issue } from "../ingest/records.ts";
 import { sourceOf } from "../ingest/support.ts";
 import { shippedCatalog } from "../support/answers.ts";
 import { describeOnEachDatabase, describeOnNative, type TestDatabase } from "../support/databases.ts";
+import { nativeTestUrl, urlOfDatabase } from "../support/native-database.ts";
 import { redisTestUrl } from "../support/redis.ts";
 import { createTenant } from "../support/tenants.ts";
 
@@ -101,4 +104,23 @@ export async function failure(call: Promise<unknown>): Promise<AppError> {
   );
   if (!(thrown instanceof AppError)) throw thrown;
   return thrown;
+}
+
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+
+/** Where processes of their own find a test's database. */
+export async function urlOf({ asSuperuser }: TestDatabase): Promise<string> {
+  const { rows } = await asSuperuser((client) => client.query<{ name: string }>("select current_database() as name"));
+  return urlOfDatabase(must(nativeTestUrl(), "TEST_DATABASE_URL"), must(rows[0], "a database").name);
+}
+
+/** `metricgate worker`, once it runs jobs. */
+export async function workerProcess(environment: Readonly<Record<string, string>>): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [MAIN, "worker"], { env: { ...process.env, ...environment }, stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  for await (const chunk of must(child.stderr, "stderr")) {
+    said += String(chunk);
+    if (said.includes("runs background jobs")) return child;
+  }
+  throw new Error(said);
 }

@@ -35,7 +35,16 @@ function textOf(result: { content: unknown }): string {
 test.each(MATRIX)("$generation over $transport lists, asks, reads and completes", async ({ generation, transport }) => {
   await withClient(generation, transport, async ({ client: { raw, call } }) => {
     const { tools } = await raw.listTools();
-    expect(tools.map((tool) => tool.name)).toEqual(["list_metrics", "list_values", "run_analytics_spec", "get_result", "drill_down"]);
+    expect(tools.map((tool) => tool.name)).toEqual([
+      "list_metrics",
+      "list_values",
+      "run_analytics_spec",
+      "get_result",
+      "drill_down",
+      "start_job",
+      "get_job",
+      "cancel_job",
+    ]);
     expect(raw.getInstructions()).toContain("never SQL");
 
     const answer = await call("run_analytics_spec", WIP);
@@ -58,6 +67,7 @@ test.each(MATRIX)("$generation over $transport lists, asks, reads and completes"
       "metricgate://catalog/metrics/{name}",
       "metricgate://results/{id}.csv",
       "metricgate://results/{id}",
+      "metricgate://jobs/{id}",
     ]);
 
     const { prompts } = await raw.listPrompts();
