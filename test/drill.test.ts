@@ -3,6 +3,7 @@ import { memoryResultStore } from "../src/cache/result-store.ts";
 import type { Catalog } from "../src/catalog/catalog.ts";
 import { AppError } from "../src/errors.ts";
 import { importInto } from "../src/ingest/import.ts";
+import { parseMapping } from "../src/ingest/mapping.ts";
 import type { SourceRecord } from "../src/ingest/source.ts";
 import { createPipeline, type Pipeline } from "../src/pipeline.ts";
 import type { DrillResult } from "../src/result/drill.ts";
@@ -60,12 +61,16 @@ describeOnEachDatabase("drill-down", (get) => {
     createPipeline({ catalog, database: () => Promise.resolve(get().database), results, observe: () => undefined, now: () => now });
 
   beforeAll(async () => {
-    await importInto(get().database, TENANT, { instanceId: "jira", source: sourceOf(RECORDS), mapping: null });
+    await importInto(get().database, TENANT, {
+      instanceId: "jira",
+      source: sourceOf(RECORDS),
+      mapping: parseMapping("base_url: https://jira.example.com/"),
+    });
     const github = [{ ...issue("acme/site#12", { createdAt: day(2), labels: ["ui"] }), projectKey: "acme/site" }];
-    await importInto(get().database, TENANT, { instanceId: "github", source: { ...sourceOf(github), kind: "github" }, mapping: null });
-    await get().asSuperuser(async (client) => {
-      await client.query("update warehouse.instance set base_url = 'https://jira.example.com/' where instance_id = 'jira'");
-      await client.query("update warehouse.instance set base_url = 'https://github.com' where instance_id = 'github'");
+    await importInto(get().database, TENANT, {
+      instanceId: "github",
+      source: { ...sourceOf(github), kind: "github" },
+      mapping: parseMapping("base_url: https://github.com"),
     });
     pipeline = pipelineOf(await shippedCatalog());
   });

@@ -23,6 +23,7 @@ const mappingSchema = z.strictObject({
   bug_types: names.optional(),
   escape_labels: names.optional(),
   story_points_field: z.string().trim().min(1).optional(),
+  base_url: z.url({ protocol: /^https?$/, error: "base_url is the tracker's http or https address" }).optional(),
 });
 
 /** What the operator says about one status; no category: leave that to the tracker. */
@@ -39,6 +40,8 @@ export interface Mapping {
   readonly escapeLabels: readonly string[] | null;
   /** The tracker's field that holds story points: its id or its name. */
   readonly storyPointsField: string | null;
+  /** Where people open the tracker: answers link to issues under it. */
+  readonly baseUrl: string | null;
 }
 
 /** A mapping file that cannot be used; the message says where and what is allowed. */
@@ -75,5 +78,6 @@ export function parseMapping(text: string): Mapping {
     bugTypes: data.bug_types ?? null,
     escapeLabels: data.escape_labels ?? null,
     storyPointsField: data.story_points_field ?? null,
+    baseUrl: data.base_url ?? null,
   };
 }

@@ -26,11 +26,12 @@ story_points_field: customfield_10024`;
     bugTypes: ["Bug", "缺陷"],
     escapeLabels: ["hotfix"],
     storyPointsField: "customfield_10024",
+    baseUrl: null,
   });
 });
 
 test("an empty mapping says nothing", () => {
-  expect(parseMapping("")).toEqual({ statuses: new Map(), bugTypes: null, escapeLabels: null, storyPointsField: null });
+  expect(parseMapping("")).toEqual({ statuses: new Map(), bugTypes: null, escapeLabels: null, storyPointsField: null, baseUrl: null });
 });
 
 test.each([

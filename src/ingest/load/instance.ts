@@ -11,11 +11,11 @@ export interface OpenedInstance {
 }
 
 const OPEN = `
-insert into warehouse.instance as n (tenant_id, instance_id, kind, bug_types, escape_labels)
-values ($1, $2, $3, coalesce($4::text[], '{Bug,Defect}'), coalesce($5::text[], '{escaped,escaped-defect,production,customer}'))
+insert into warehouse.instance as n (tenant_id, instance_id, kind, bug_types, escape_labels, base_url)
+values ($1, $2, $3, coalesce($4::text[], '{Bug,Defect}'), coalesce($5::text[], '{escaped,escaped-defect,production,customer}'), $6)
 on conflict (tenant_id, instance_id) do update set
   kind = excluded.kind, bug_types = coalesce($4::text[], n.bug_types),
-  escape_labels = coalesce($5::text[], n.escape_labels), imported_at = now()
+  escape_labels = coalesce($5::text[], n.escape_labels), base_url = coalesce($6, n.base_url), imported_at = now()
 returning bug_types, escape_labels`;
 
 interface Settings {
@@ -31,7 +31,13 @@ export async function openInstance(target: Target, kind: InstanceKind, mapping: 
     "select bug_types, escape_labels from warehouse.instance where tenant_id = $1 and instance_id = $2",
     key,
   );
-  const after = await client.query<Settings>(OPEN, [...key, kind, mapping?.bugTypes ?? null, mapping?.escapeLabels ?? null]);
+  const after = await client.query<Settings>(OPEN, [
+    ...key,
+    kind,
+    mapping?.bugTypes ?? null,
+    mapping?.escapeLabels ?? null,
+    mapping?.baseUrl ?? null,
+  ]);
   const projects = await client.query<{ project_key: string }>(
     "select project_key from warehouse.project where tenant_id = $1 and instance_id = $2",
     key,
