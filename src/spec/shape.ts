@@ -9,6 +9,7 @@ export const MAX_FILTERS = 20;
 export const MAX_SORTS = 10;
 export const MAX_FILTER_VALUES = 500;
 export const MAX_TEXT = 500;
+const MAX_UNKNOWN_TOLD = 20;
 
 /** Clients that make optional keys nullable send null for what they leave out. */
 const maybe = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
@@ -83,7 +84,7 @@ export function readShape(input: unknown): { parts: SpecInput; problems: Problem
     const message = 'the spec is a JSON object, as in {"measures":[{"name":"issues_created"}]}';
     return { parts: NOTHING, problems: [problem("SPEC_INVALID", { path: "", message })] };
   }
-  for (const key of Object.keys(input)) if (!KEYS.includes(key)) problems.push(unknownKey(key, "", KEYS));
+  problems.push(...unknownKeys(input, "", KEYS));
   const { measures, filters, sort, time, chart, ...flat } = input;
   const known = Object.fromEntries(Object.entries(flat).filter(([key]) => KEYS.includes(key)));
   const parts = {
@@ -130,7 +131,7 @@ function readObject<S extends Shape>(input: unknown, shape: S, path: string, pro
     return {};
   }
   const read: Record<string, unknown> = {};
-  for (const key of Object.keys(input)) if (!Object.hasOwn(shape, key)) problems.push(unknownKey(key, path, Object.keys(shape)));
+  problems.push(...unknownKeys(input, path, Object.keys(shape)));
   for (const [key, schema] of Object.entries(shape)) {
     const parsed = schema.safeParse(Object.hasOwn(input, key) ? input[key] : undefined, { reportInput: true });
     if (parsed.success) {
@@ -148,6 +149,14 @@ function readObject<S extends Shape>(input: unknown, shape: S, path: string, pro
 
 function isObject(input: unknown): input is Record<string, unknown> {
   return input !== null && typeof input === "object" && !Array.isArray(input);
+}
+
+/** Each key that is not allowed; of very many the first ones, since nobody mends five thousand. */
+function unknownKeys(input: Record<string, unknown>, path: string, allowed: readonly string[]): Problem[] {
+  const unknown = Object.keys(input).filter((key) => !allowed.includes(key));
+  const told = unknown.slice(0, MAX_UNKNOWN_TOLD).map((key) => unknownKey(key, path, allowed));
+  const left = unknown.length - told.length;
+  return left === 0 ? told : [...told, problem("SPEC_INVALID", { path, message: `and ${left} more unknown keys`, allowed })];
 }
 
 function unknownKey(key: string, parent: string, allowed: readonly string[]): Problem {
