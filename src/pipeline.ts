@@ -13,6 +13,7 @@ import type { Job } from "./jobs/job.ts";
 import { answerAtLength, type Taking } from "./long-answer.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
 import { buildPlan } from "./plan/build.ts";
+import type { Plan } from "./plan/plan.ts";
 import { questionOf } from "./question.ts";
 import type { DrillResult } from "./result/drill.ts";
 import { basisOf, explainedResult, metaOf } from "./result/meta.ts";
@@ -44,6 +45,7 @@ import {
 } from "./spec/requests.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
+import type { Statement } from "./sql/fragment.ts";
 import { compileDataVersion } from "./sql/state.ts";
 import { compileValues } from "./sql/values.ts";
 import type { Principal } from "./tenant.ts";
@@ -145,8 +147,10 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
   const { catalog, results, principal, execution, signal } = call;
   const startMs = performance.now();
   const spec = await stage(call, "parse", () => parse(input, call));
+  const plan = await planned(spec, call);
+  // Nothing can be refused from here on without a look at the data: while the statement is written, its version is read.
   const version = execution.versionOf(principal.tenant, compileDataVersion(principal, catalog), signal);
-  const { plan, statement } = await planned(spec, call);
+  const statement = await compiled(plan, call);
   const question = questionOf({ spec, plan, statement }, { ...call, version, timed: (name, work) => stage(call, name, work) });
   if (spec.dry_run) {
     const { admission, ...estimate } = await stage(call, "execute", () => execution.explain(question, signal));
@@ -162,15 +166,18 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
 
 /** Asks a question again for nobody in particular, with today's ranges, so that the next to ask finds it answered. */
 async function refresh(spec: Spec, call: Call): Promise<boolean> {
-  return call.execution.refresh(
-    questionOf({ spec, ...(await planned(spec, call)) }, { ...call, timed: (_name, work) => Promise.resolve(work()) }),
-  );
+  const plan = await planned(spec, call);
+  const statement = await compiled(plan, call);
+  return call.execution.refresh(questionOf({ spec, plan, statement }, { ...call, timed: (_name, work) => Promise.resolve(work()) }));
 }
 
-async function planned(spec: Spec, call: Call) {
-  const { catalog, principal } = call;
-  const plan = await stage(call, "plan", () => buildPlan(spec, { catalog, now: call.now(), weekStart: principal.tenant.weekStart }));
-  return { plan, statement: await stage(call, "compile", () => compile(plan, principal, catalog)) };
+function planned(spec: Spec, call: Call): Promise<Plan> {
+  const { catalog, now, principal } = call;
+  return stage(call, "plan", () => buildPlan(spec, { catalog, now: now(), weekStart: principal.tenant.weekStart }));
+}
+
+function compiled(plan: Plan, call: Call): Promise<Statement> {
+  return stage(call, "compile", () => compile(plan, call.principal, call.catalog));
 }
 
 function parse(input: unknown, { published, principal, observe }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {

@@ -166,11 +166,11 @@ describeOnEachDatabase("every call is recorded before its answer leaves", (get) 
     expect((await verifyTenant(get().database, tenant.id)).broken).toBeUndefined();
   });
 
-  test("as many at once as may wait make one chain without a gap", async () => {
+  test("fifty at once make one chain without a gap", async () => {
     const before = (await trailOf(get, tenant.id)).length;
-    await Promise.all(Array.from({ length: 20 }, () => pipeline.run(principal, COUNT)));
+    await Promise.all(Array.from({ length: 50 }, () => pipeline.run(principal, COUNT)));
     const numbers = (await trailOf(get, tenant.id)).map((row) => Number(row["seq"]));
-    expect(numbers).toEqual(Array.from({ length: before + 20 }, (_, index) => index + 1));
+    expect(numbers).toEqual(Array.from({ length: before + 50 }, (_, index) => index + 1));
     expect((await verifyTenant(get().database, tenant.id)).broken).toBeUndefined();
   });
 

@@ -236,7 +236,7 @@ describeOnEachDatabase("an answer made afresh in the background", (get) => {
       if (key === "A-2") {
         const startMs = performance.now();
         await pipeline.run(ANN, byType);
-        expect(performance.now() - startMs).toBeLessThan(2_500);
+        expect(performance.now() - startMs).toBeLessThan(10_000);
       } else closing.abort();
       await expect.poll(() => running, { timeout: 5_000 }).toBe(0);
       isEndless = false;
