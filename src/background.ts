@@ -12,6 +12,7 @@ import type { JobWorker } from "./jobs/worker.ts";
 import { must } from "./must.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { settledWithin } from "./settled-within.ts";
 
 /** Background jobs, put together: where they are ordered, and who runs them. */
 export interface Background {
@@ -28,9 +29,12 @@ export interface BackgroundParts {
   readonly observe: Observe;
 }
 
+/** How long a step of closing may take that waits for a database. */
+const CLOSE_MS = 1_000;
+
 export function openBackground({ config, database, observe }: BackgroundParts): Background {
   const events = jobEvents();
-  const store = jobStore(database);
+  const store = jobStore(database, observe);
   let opening: Promise<JobQueue> | undefined;
   let worker: JobWorker | undefined;
   let working: Promise<void> | undefined;
@@ -41,18 +45,19 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
       throw error;
     }));
   return {
-    desk: jobDesk({ store, results: storedResults(database), queue, events }),
+    desk: jobDesk({ store, results: storedResults(database, observe), queue, events }),
     events,
-    work: (answer) => (working ??= begin(answer)),
+    work: async (answer) => (isClosed ? undefined : (working ??= begin(answer))),
     close: async () => {
       isClosed = true;
-      // What failed to begin was told to whoever began it.
-      await working?.catch(() => undefined);
+      // What failed to begin was told to whoever began it; what hangs ends with the process.
+      if (working !== undefined) await settledWithin(working, CLOSE_MS);
       await worker?.close();
-      await opening?.then(
+      const closed = opening?.then(
         (line) => line.close(),
         () => undefined,
       );
+      if (closed !== undefined) await settledWithin(closed, CLOSE_MS);
     },
   };
 

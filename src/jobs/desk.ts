@@ -69,8 +69,6 @@ export interface DeskParts {
   readonly events: JobEvents;
 }
 
-/** How long a waiting job may be missing in the line before it is put there again, in milliseconds. */
-const MISSED_MS = 10_000;
 const LOOK_FIRST_MS = 100;
 const LOOK_LAST_MS = 1_000;
 
@@ -122,7 +120,7 @@ async function waitFor(
     const now = JSON.stringify([job.state, job.progress]);
     if (now !== told) onProgress?.(job);
     told = now;
-    if (job.state === "queued" && Date.now() - Date.parse(job.created_at) > MISSED_MS)
+    if (job.state === "queued" && Date.now() - Date.parse(job.created_at) > QUEUE_LIMITS.missedMs)
       await (await queue()).add({ tenantId: principal.tenant.id, jobId }, place);
     const leftMs = deadlineMs - performance.now();
     if (isFinished(job) || leftMs <= 0 || signal?.aborted === true) return job;
