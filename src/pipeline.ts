@@ -10,6 +10,7 @@ import { type GateLimits, INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limit
 import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { Job } from "./jobs/job.ts";
+import { type KeptResults, keptResults } from "./kept-results.ts";
 import { answerAtLength, type Taking } from "./long-answer.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
 import { buildPlan } from "./plan/build.ts";
@@ -28,7 +29,7 @@ import {
   type Rowless,
   type StoredResult,
 } from "./result/page.ts";
-import type { Cell, Result, ValueList } from "./result/result.ts";
+import type { Result, ValueList } from "./result/result.ts";
 import { valueList } from "./result/value-list.ts";
 import { jobCall } from "./spec/job-call.ts";
 import { parseSpec } from "./spec/parse.ts";
@@ -102,6 +103,7 @@ export interface PipelineParts {
 type Call = PipelineParts &
   CallOptions & {
     readonly principal: Principal;
+    readonly kept: KeptResults;
     readonly published: Catalog;
     readonly execution: Execution;
     readonly warmUp: WarmUp<Spec>;
@@ -111,11 +113,13 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const viewOf = catalogViews(parts.catalog);
   const catalogFor = ({ allowed }: Principal): Catalog => viewOf(allowed.metrics);
   const warmUp: WarmUp<Spec> = createWarmUp({ ...parts, refresh: (principal, spec) => refresh(spec, inside(principal)) });
+  const kept = keptResults(parts.results, parts.jobs);
   const execution = createExecution({ ...parts, onDataVersion: warmUp.noticed, nowMs: () => Date.now() });
   const inside = (principal: Principal, options: CallOptions = {}): Call => ({
     ...parts,
     ...options,
     principal,
+    kept,
     published: catalogFor(principal),
     execution,
     warmUp,
@@ -197,7 +201,9 @@ async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Ro
   const spec = await stage(call, "parse", () => parse(input, call, JOB_LIMITS.rows));
   const asking = { ...call, timed: <T>(name: Stage, work: () => T | Promise<T>) => stage(call, name, work) };
   const { execution } = call;
-  return answerAtLength({ spec, ...(await planned(spec, call)) }, asking, { ...taking, execution, database: await call.database() });
+  const plan = await planned(spec, call);
+  const statement = await compiled(plan, call);
+  return answerAtLength({ spec, plan, statement }, asking, { ...taking, execution, database: await call.database() });
 }
 
 function startJob(request: StartRequest, call: Call): Promise<Job> {
@@ -223,32 +229,17 @@ function deskOf({ jobs }: Pick<PipelineParts, "jobs">): JobDesk {
 
 async function readPage(request: PageRequest, call: Call): Promise<Result> {
   const { result_id: id, cursor, limit, isExport } = request;
-  const { results, principal } = call;
   const count = isExport ? EXPORT_ROWS : parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
   const offset = cursor === undefined || cursor === null ? 0 : readCursor(cursor);
-  const stored = results.get(principal, id);
-  const found = stored
-    ? {
-        rowCount: stored.answer.rows.length,
-        page: (from: number) => pageOf(id, stored, { offset: from, limit: count, cacheSeconds: cacheSeconds(stored, Date.now()) }),
-      }
-    : await jobResult(id, { offset: offset ?? 0, limit: count }, call);
+  const found = await call.kept.page(call.principal, id, { offset: offset ?? 0, limit: count });
   if (!found)
     throw new AppError("NOT_FOUND", "There is no result with this id.", {
       next: "Run the spec again; results are kept for a day, or until the server restarts.",
     });
   if (offset === undefined || (offset > 0 && offset >= found.rowCount))
     throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
-  return found.page(offset);
-}
-
-/** A page of what a job found. */
-async function jobResult(id: string, bounds: { readonly offset: number; readonly limit: number }, { jobs, principal }: Call) {
-  const found = await jobs?.page(principal, id, bounds);
-  if (found === undefined) return undefined;
-  const { rowCount, answer } = found;
-  const rows = found.rows as readonly (readonly Cell[])[];
-  return { rowCount, page: (offset: number) => pageOfRows(id, answer as Rowless, { rows, offset, of: rowCount, cacheSeconds: 0 }) };
+  const { stored, rows, rowCount } = found;
+  return pageOfRows(id, stored, { rows, offset, of: rowCount, cacheSeconds: cacheSeconds(stored, Date.now()) });
 }
 
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {
@@ -260,7 +251,7 @@ async function listValues(request: ValuesRequest, call: Call): Promise<ValueList
 async function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
   const { principal, execution, signal } = call;
   const read = (statement: BoundStatement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
-  return drillDown(request, { ...call, read });
+  return drillDown(request, { ...call, results: call.kept, read });
 }
 
 /** Runs one stage, timed. */
