@@ -133,7 +133,10 @@ function onPostgres(pool: Pool): Bull {
   return {
     queue: new (withBackend(createPostgresBackend).Queue)(NAME, options) as unknown as Queue<JobHandle>,
     worker: (process, more, patience) => {
-      const classes = withBackend(patient(createPostgresBackend, patience));
+      // Not told that it listens, it gives its connection no name: it would do so while that connection is busy.
+      const classes = withBackend(
+        patient((name: string, own: Parameters<typeof createPostgresBackend>[1]) => createPostgresBackend(name, own), patience),
+      );
       return new classes.Worker(NAME, process as never, { ...more, ...options } as never) as unknown as Worker<JobHandle>;
     },
   };

@@ -18,7 +18,7 @@ import { CREATED, workerProcess } from "./stage.ts";
 const WATCHED_MS = 4_000;
 /** Ten times what is used; a worker that spins uses all of it. */
 const MAX_CPU_SHARE = 0.2;
-const ENDED_WITHIN_MS = 6_000;
+const ENDED_WITHIN_MS = 8_000;
 const TICKS_PER_SECOND = 100;
 const url = nativeTestUrl();
 
@@ -104,7 +104,7 @@ describe.skipIf(url === undefined)("a database that is gone (native)", { timeout
     await sleep(500);
     stdin.end();
     expect(await endOf(server.process)).toBe(0);
-    expect(server.said()).not.toMatch(/unhandled|uncaught|metricgate:/i);
+    expect(server.said()).toBe("");
   });
 
   test("a worker whose database is dropped waits without working, and ends when told to", async () => {
