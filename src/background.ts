@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import { type JobDesk, jobDesk, type JobEvents, jobEvents } from "./jobs/desk.ts";
+import { follower } from "./jobs/follow.ts";
 import { jobStore, type JobStore } from "./jobs/job-store.ts";
 import { WORKER_LIMITS } from "./jobs/limits.ts";
 import type { JobQueue } from "./jobs/queue.ts";
@@ -35,21 +36,22 @@ const CLOSE_MS = 1_000;
 export function openBackground({ config, database, observe }: BackgroundParts): Background {
   const events = jobEvents();
   const store = jobStore(database, observe);
+  const closing = new AbortController();
+  const follow = follower({ store, events, observe, closing: closing.signal });
   let opening: Promise<JobQueue> | undefined;
   let worker: JobWorker | undefined;
   let working: Promise<void> | undefined;
-  let isClosed = false;
   const queue = (): Promise<JobQueue> =>
     (opening ??= openQueue({ config, database, observe }).catch((error: unknown) => {
       opening = undefined;
       throw error;
     }));
   return {
-    desk: jobDesk({ store, results: storedResults(database, observe), queue, events }),
+    desk: jobDesk({ store, results: storedResults(database, observe), queue, events, follow }),
     events,
-    work: async (answer) => (isClosed ? undefined : (working ??= begin(answer))),
+    work: async (answer) => (closing.signal.aborted ? undefined : (working ??= begin(answer))),
     close: async () => {
-      isClosed = true;
+      closing.abort();
       // What failed to begin was told to whoever began it; what hangs ends with the process.
       if (working !== undefined) await settledWithin(working, CLOSE_MS);
       await worker?.close();
@@ -63,7 +65,7 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
 
   async function begin(answer: Pipeline["answerJob"]): Promise<void> {
     const [line, opened, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
-    if (isClosed) return;
+    if (closing.signal.aborted) return;
     worker = startWorker({
       store,
       queue: line,
