@@ -46,6 +46,8 @@ export interface App {
   readonly limiter: Capacity["limiter"];
   /** Begins to run background jobs in this process. */
   work(): Promise<void>;
+  /** Jobs in line. Throws UNAVAILABLE where that cannot be reached. */
+  jobsWaiting(): Promise<number>;
   /** Tells of each job that moved in this process. */
   onJobMoved(listener: (job: JobHandle) => void): void;
   close(): Promise<void>;
@@ -99,6 +101,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
     work: () => background.work(recorded.answerJob),
+    jobsWaiting: () => background.waiting(),
     onJobMoved: (listener) => void background.events.listen(listener),
     close,
   };

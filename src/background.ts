@@ -21,6 +21,8 @@ export interface Background {
   readonly events: JobEvents;
   /** Begins to run jobs in this process, and puts in line what was left out of it. */
   work(answer: Pipeline["answerJob"]): Promise<void>;
+  /** Jobs in line. Throws UNAVAILABLE where that cannot be reached. */
+  waiting(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
     desk: jobDesk({ store, results: storedResults(database, observe), queue, events, follow }),
     events,
     work: async (answer) => (closing.signal.aborted ? undefined : (working ??= begin(answer))),
+    waiting: async () => (await queue()).count(),
     close: async () => {
       closing.abort();
       // What failed to begin was told to whoever began it; what hangs ends with the process.

@@ -5,7 +5,7 @@ import type { Database } from "./db/database.ts";
 import { migrateNative, type MigrateReport, readSchemaState } from "./db/migrate.ts";
 import { withTenantWrite } from "./db/tenant-session.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
-import { AppError } from "./errors.ts";
+import { AppError, toAppError } from "./errors.ts";
 import { importInto, type ImportReport } from "./ingest/import.ts";
 import { type Mapping, parseMapping } from "./ingest/mapping.ts";
 import { openSource } from "./ingest/open-source.ts";
@@ -69,6 +69,20 @@ export async function checkDatabase(open: () => Promise<Database>, config: Confi
     await checkSetConfig(database),
     ...(await checkTenants(database)),
   ];
+}
+
+/** Looks whether jobs can be put in line. Never throws. */
+export async function checkQueue(waiting: () => Promise<number>, { redisUrl }: Pick<Config, "redisUrl">): Promise<Check> {
+  const where = redisUrl === undefined ? "in the database" : "in Redis";
+  try {
+    return { what: "job queue", ok: true, found: `${where}, ${await waiting()} jobs wait` };
+  } catch (error) {
+    const fix =
+      redisUrl === undefined
+        ? "Run `metricgate migrate`; the login metricgate_queue must be able to connect."
+        : "Check METRICGATE_REDIS_URL and that Redis runs.";
+    return { what: "job queue", ok: false, found: `${where}: ${toAppError(error).message}`, fix };
+  }
 }
 
 async function checkSchema(database: Database): Promise<Check> {

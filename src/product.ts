@@ -46,7 +46,8 @@ export async function openProduct(
     check: async () => {
       const checks = await (await operator()).checkDatabase(app.database, config);
       if (checks.some(({ what, ok }) => what === "database" && !ok)) return checks;
-      return [...checks, ...(await (await import("./access.ts")).checkAccess(await app.database(), app.keyRing, config))];
+      const queue = await (await operator()).checkQueue(app.jobsWaiting, config);
+      return [...checks, queue, ...(await (await import("./access.ts")).checkAccess(await app.database(), app.keyRing, config))];
     },
     serveStdio: () => serveStdio(app, edges),
     serveHttp: (host, port) => serveHttp(app, edges, { host, port }),

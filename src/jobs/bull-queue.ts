@@ -10,6 +10,7 @@ import {
   withBackend,
   type WorkerOptions,
 } from "bullmq";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import { AppError } from "../errors.ts";
 import type { Observe } from "../observe/observation.ts";
@@ -34,6 +35,8 @@ const LAST_TURN = LOW - 1;
 const BULL_ATTEMPTS = 1_000_000;
 /** How long BullMQ waits before it tries again to tell how a job ended. */
 const TELL_AGAIN_MS = 1_000;
+/** How long a caller waits for the line at most. */
+const REACHED_WITHIN_MS = 4_000;
 /** How long what runs gets to be put back in line, and a connection to end in order. */
 const CLOSE_WORKER_MS = 2_000;
 const CLOSE_QUEUE_MS = 500;
@@ -79,6 +82,11 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
       reachable(async () => {
         const [first] = await queue.getPrioritized(0, 0);
         return first === undefined ? undefined : placeOf(first.priority ?? 1);
+      }),
+    count: () =>
+      reachable(async () => {
+        const counts = await queue.getJobCounts("prioritized", "wait", "delayed");
+        return Object.values(counts).reduce((sum, count) => sum + count, 0);
       }),
     work: (work) => {
       const closing = new AbortController();
@@ -154,13 +162,24 @@ function onRedis({ url, prefix }: Extract<QueueHome, { kind: "redis" }>): Bull {
 }
 
 async function reachable<T>(work: () => Promise<T>): Promise<T> {
+  // Before it was connected for the first time, BullMQ waits for that as long as it takes.
+  const late = new AbortController();
+  const lateness = sleep(REACHED_WITHIN_MS, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`no answer within ${REACHED_WITHIN_MS} ms`);
+  });
+  const working = work();
   try {
-    return await work();
+    return await Promise.race([working, lateness]);
   } catch (cause) {
+    // Whatever becomes of it now: the caller was told.
+    working.catch(() => undefined);
     throw new AppError("UNAVAILABLE", "The queue of background jobs cannot be reached.", {
       cause,
       retryAfterSeconds: 5,
       next: "Try again shortly; if it persists, tell the operator that the job queue is away.",
     });
+  } finally {
+    lateness.catch(() => undefined);
+    late.abort();
   }
 }

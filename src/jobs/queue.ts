@@ -31,6 +31,8 @@ export interface JobQueue {
   callBack(job: JobHandle): Promise<void>;
   /** The place of whoever is next; undefined where nobody waits. */
   next(): Promise<Place | undefined>;
+  /** Jobs in line. Throws AppError UNAVAILABLE. */
+  count(): Promise<number>;
   /** Begins to hand out jobs; `close` waits for those that run. */
   work(options: WorkerOptions): { close(): Promise<void> };
   close(): Promise<void>;

@@ -9,8 +9,10 @@ import { faultProxy } from "../support/fault-proxy.ts";
 import { createScratch, nativeTestUrl, type ScratchDatabase } from "../support/native-database.ts";
 import { describeOnRedis, ownRedis } from "../support/redis.ts";
 import { startStdio } from "../support/server-process.ts";
-import { createTenant } from "../support/tenants.ts";
-import { CREATED, workerProcess } from "./stage.ts";
+import { checkQueue } from "../../src/operator.ts";
+import { describeOnNative } from "../support/databases.ts";
+import { createTenant, testPrincipal } from "../support/tenants.ts";
+import { CREATED, failure, stage, tenantWith, workerProcess } from "./stage.ts";
 
 /*
  * Worker and server processes whose database or Redis has gone for good: they wait without working, and end when told to.
@@ -145,5 +147,33 @@ describe.skipIf(url === undefined)("a Redis that is gone (native)", () => {
       expect(await endOf(worker)).toBe(0);
       await scratch.drop();
     });
+  });
+});
+
+describeOnNative("a Redis that never was there", (get) => {
+  test("is told to whoever orders a job, whose order is taken back, and to the operator", { timeout: 60_000 }, async () => {
+    await using redis = await ownRedis();
+    const ann = testPrincipal(await tenantWith(get(), 1, 3), "ann");
+    const on = await stage(get().database, "never", { redisUrl: redis.url });
+    const startMs = performance.now();
+    expect(await failure(on.pipeline.startJob(ann, { spec: CREATED }))).toMatchObject({
+      code: "UNAVAILABLE",
+      details: { retryAfterSeconds: 5 },
+    });
+    expect(performance.now() - startMs).toBeLessThan(ENDED_WITHIN_MS);
+    const { rowCount } = await get().asSuperuser((client) => client.query("select from jobs.job"));
+    expect(rowCount).toBe(0);
+    expect(await checkQueue(on.background.waiting, { redisUrl: redis.url })).toMatchObject({
+      ok: false,
+      found: "in Redis: The queue of background jobs cannot be reached.",
+      fix: expect.stringContaining("METRICGATE_REDIS_URL"),
+    });
+    await redis.start();
+    await expect.poll(() => checkQueue(on.background.waiting, { redisUrl: redis.url }), { timeout: 20_000 }).toMatchObject({ ok: true });
+    const { job_id } = await on.pipeline.startJob(ann, { spec: CREATED });
+    expect((await checkQueue(on.background.waiting, {})).found).toBe("in the database, 1 jobs wait");
+    await on.work();
+    expect(await on.ended(ann, job_id)).toMatchObject({ state: "done" });
+    await on.background.close();
   });
 });

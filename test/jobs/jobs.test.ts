@@ -246,6 +246,56 @@ describeOnEachQueue("background jobs", (get, open) => {
       if (one.status === "fulfilled") expect(await on.ended(cem, one.value.job_id)).toMatchObject({ state: "done", attempts: 1 });
   }, 90_000);
 
+  test("what a job found is kept for a day, and the job with it", async () => {
+    await using on = await open();
+    await on.work();
+    const ann = testPrincipal(ours, "ann");
+    const ask = async () => on.ended(ann, (await on.pipeline.startJob(ann, { spec: CREATED })).job_id);
+    const { job_id, result_id: id } = await ask();
+    const age = (sql: string) => get().asSuperuser((client) => client.query(sql, [job_id]));
+    const expiry = await get().asSuperuser((client) =>
+      client.query<{ hours: number }>(
+        "select extract(epoch from expires_at - created_at)::int / 3600 as hours from jobs.result where job_id = $1",
+        [job_id],
+      ),
+    );
+    expect(expiry.rows).toEqual([{ hours: QUEUE_LIMITS.keptHours }]);
+    await age("update jobs.result set expires_at = now() where job_id = $1");
+    for (const read of [
+      () => on.pipeline.page(ann, { result_id: id ?? "" }),
+      () => on.pipeline.drill(ann, { result_id: id ?? "", row: 0, measure: "n" }),
+    ])
+      expect((await failure(read())).code).toBe("NOT_FOUND");
+    await age("update jobs.job set finished_at = now() - interval '25 hours' where job_id = $1");
+    await ask();
+    expect((await failure(on.pipeline.job(ann, { job_id }))).code).toBe("NOT_FOUND");
+    const left = await get().asSuperuser((client) =>
+      client.query("select 1 from jobs.result_chunk c where not exists (select from jobs.result r where r.result_id = c.result_id)"),
+    );
+    expect(left.rowCount).toBe(0);
+  });
+
+  test("a tenant's results have so much room and no more: its oldest leaves, nobody else's", async () => {
+    await using on = await open();
+    await on.work();
+    const [ann, eve] = [testPrincipal(ours, "ann"), testPrincipal(theirs, "eve")];
+    const ask = async (principal: typeof ann) =>
+      (await on.ended(principal, (await on.pipeline.startJob(principal, { spec: CREATED })).job_id)).result_id ?? "";
+    const [old, foreign, young] = [await ask(ann), await ask(eve), await ask(ann)];
+    // As if it were as large as all of them may be together.
+    await get().asSuperuser((client) =>
+      client.query("update jobs.result set bytes = $2 where result_id = any ($1)", [[old, foreign], QUEUE_LIMITS.tenantBytes]),
+    );
+    const newest = await ask(ann);
+    expect((await failure(on.pipeline.page(ann, { result_id: old }))).code).toBe("NOT_FOUND");
+    for (const [principal, id] of [
+      [ann, young],
+      [ann, newest],
+      [eve, foreign],
+    ] as const)
+      expect((await on.pipeline.page(principal, { result_id: id })).data.rows).toHaveLength(1);
+  });
+
   test("columns of a statement that is read in pieces are those that it has", async () => {
     const catalog = await shippedCatalog();
     const principal = testPrincipal(ours);
