@@ -12,12 +12,12 @@ export function chartAnswer(chart: Chart): Answer {
   return { text, content: contentOf(chart) };
 }
 
-function chartText({ uri, type, reason, alternatives, title, description, meta }: Chart): string {
+function chartText({ uri, reason, alternatives, title, description, meta }: Chart): string {
   const others = alternatives.length === 0 ? "" : `; also possible: ${alternatives.join(", ")}`;
   const metrics = meta.metrics_used.map(({ name, version }) => `${name} ${version}`).join(", ");
   return [
     untrusted([visible(title), visible(description), ...meta.warnings.map((warning) => `warning: ${visible(warning)}`)]),
-    `${type} (${visible(reason)})${others}`,
+    `chart ${visible(reason)}${others}`,
     `${uri} (add .svg for a drawing that scales); result_id ${meta.result_id}`,
     `metrics: ${metrics}; data as of ${meta.data_as_of ?? "never imported"}; time zone ${meta.timezone}`,
     ...meta.deprecations.map((deprecation) => `deprecated: ${visible(deprecation)}`),

@@ -222,7 +222,7 @@ export const BULLET: Kind = {
 
 function cellText(cell: Cell, field: Field, { grain }: Frame, format: string): string {
   if (field.role === "time" && grain !== null && cell !== null) return bucketText(String(cell), grain);
-  if (typeof cell === "number") return numberText(cell, format);
+  if (typeof cell === "number") return numberText(Number.isFinite(cell) ? cell : null, format);
   return cell === null && field.role !== "dimension" ? "–" : labelOf(cell);
 }
 

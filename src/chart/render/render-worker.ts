@@ -10,10 +10,13 @@ import { type Picture, type RenderRequest, TOO_LARGE } from "./request.ts";
 import { assertHarmless, withAccessibleName } from "./svg.ts";
 
 declare module "vega" {
+  interface TextItem {
+    readonly fontSize?: number;
+    readonly fontWeight?: number | string;
+    readonly limit?: number;
+  }
   /** Exported, though its types do not say so. */
-  export const textMetrics: {
-    width: (item: { fontSize?: number; fontWeight?: number | string }, text: string | number | null | undefined) => number;
-  };
+  export const textMetrics: { width: (item: TextItem, text: string | number | null | undefined) => number };
 }
 
 // Beside `src` in a checkout, beside `dist` in a package.
@@ -23,8 +26,11 @@ const FONTS = ["Inter-Regular.ttf", "Inter-SemiBold.ttf"].map((file) => new URL(
 const refuse = (): Promise<never> => Promise.reject(new Error("charts fetch nothing"));
 const loader = { options: {}, load: refuse, http: refuse, file: refuse, sanitize: () => Promise.resolve({ href: "#" }) };
 
-// Without a canvas vega guesses how wide text is; the bundled typeface's own widths leave no gaps.
-textMetrics.width = (item, text) => widthOf(String(text ?? ""), { size: item.fontSize ?? 11, isSemiBold: Number(item.fontWeight) >= 600 });
+// Without a canvas vega guesses how wide text is; the bundled typeface's own widths leave no gaps. Text with a limit is cut to it.
+textMetrics.width = ({ fontSize = 11, fontWeight, limit }, text) => {
+  const width = widthOf(String(text ?? ""), { size: fontSize, isSemiBold: Number(fontWeight) >= 600 });
+  return limit !== undefined && limit > 0 ? Math.min(width, limit) : width;
+};
 
 // A failure is told in words: an error of vega's may hold what cannot be sent.
 parentPort?.on("message", (request: RenderRequest) => {
