@@ -6,6 +6,7 @@ import { memoryResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { loadCatalog } from "./catalog/load.ts";
 import { type Capacity, openCapacity } from "./capacity.ts";
+import { createRenderer } from "./chart/render/pool.ts";
 import { type Config, PACKAGE_ROOT, packageVersion } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { refusePowerfulLogins } from "./db/login-power.ts";
@@ -77,12 +78,14 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
   const background = openBackground({ config, database: opened.get, observe });
-  const plain = createPipeline({ catalog, database: opened.get, results, observe, now, cache, closed, jobs: background.desk });
+  const renderer = createRenderer();
+  const plain = createPipeline({ catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk });
   const recorded = audited(plain, databaseAudit(opened.get), observe);
   const pipeline = limited(recorded, limiter, observe);
   const keyRing = openKeyRing(config);
   const identity = createIdentity({ config, database: opened.get, ring: keyRing, observe });
   const close = async (): Promise<void> => {
+    await renderer.close();
     await capacity.close();
     await background.close();
     await opened.close();

@@ -1,12 +1,15 @@
 import type { Audit, AuditEntry } from "./audit/audit.ts";
 import { hashOfJson } from "./audit/canonical-json.ts";
 import { scrubbed } from "./audit/scrubbed.ts";
+import type { Chart } from "./chart/chart.ts";
 import { AppError, type ErrorCode, toAppError } from "./errors.ts";
 import { type Call, currentCall } from "./observe/call.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Job } from "./jobs/job.ts";
-import type { Cell, Result, ResultMeta } from "./result/result.ts";
+import type { Cell, Result, ResultMeta, ValueList } from "./result/result.ts";
+import type { ChartByIdRequest, ChartRequest } from "./spec/chart.ts";
+import type { ValuesRequest } from "./spec/requests.ts";
 import type { Principal } from "./tenant.ts";
 
 /** Told as they are when the trail is away too: they carry no data, and say better what is wrong. */
@@ -43,17 +46,7 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
       call({ operation: "run", principal, input }, () => pipeline.run(principal, input, options), ofResult),
     page: (principal, request) => call({ operation: "page", principal, input: request }, () => pipeline.page(principal, request), ofResult),
     values: (principal, request, options) =>
-      call(
-        { operation: "values", principal, input: request },
-        () => pipeline.values(principal, request, options),
-        ({ values }) => ({
-          spec: scrubbed({ dimension: request.dimension, search: request.search ?? null, limit: request.limit ?? null }),
-          specHash: hashOfJson(request),
-          metricVersions: {},
-          resultId: null,
-          rowCount: values.length,
-        }),
-      ),
+      call({ operation: "values", principal, input: request }, () => pipeline.values(principal, request, options), ofValues(request)),
     drill: (principal, request, options) =>
       call(
         { operation: "drill", principal, input: request },
@@ -66,6 +59,8 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
           rowCount: data.rows.length,
         }),
       ),
+    chart: (principal, request, options) =>
+      call({ operation: "chart", principal, input: request }, () => pipeline.chart(principal, request, options), ofChart(request)),
     startJob: (principal, request) =>
       call({ operation: "start_job", principal, input: request }, () => pipeline.startJob(principal, request), ofJob(request)),
     // Tells nothing of the data, and is asked again and again.
@@ -85,6 +80,26 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
       );
     },
   };
+}
+
+function ofValues(request: ValuesRequest) {
+  return ({ values }: ValueList): Told => ({
+    spec: scrubbed({ dimension: request.dimension, search: request.search ?? null, limit: request.limit ?? null }),
+    specHash: hashOfJson(request),
+    metricVersions: {},
+    resultId: null,
+    rowCount: values.length,
+  });
+}
+
+function ofChart(request: ChartRequest | ChartByIdRequest) {
+  return ({ rowCount, type, meta: { result_id: resultId, metrics_used } }: Chart): Told => ({
+    spec: scrubbed({ ...request, type }),
+    specHash: hashOfJson(request),
+    metricVersions: Object.fromEntries(metrics_used.map(({ name, version }) => [name, version])),
+    resultId,
+    rowCount,
+  });
 }
 
 function ofJob(request: unknown) {

@@ -2,6 +2,8 @@ import type { AnswerCache } from "./cache/answer-cache.ts";
 import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { catalogViews } from "./catalog/narrow.ts";
+import type { Chart } from "./chart/chart.ts";
+import type { Renderer } from "./chart/render/pool.ts";
 import type { BoundStatement, Database } from "./db/database.ts";
 import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
@@ -31,6 +33,7 @@ import {
 } from "./result/page.ts";
 import type { Result, ValueList } from "./result/result.ts";
 import { valueList } from "./result/value-list.ts";
+import type { ChartByIdRequest, ChartRequest } from "./spec/chart.ts";
 import { jobCall } from "./spec/job-call.ts";
 import { parseSpec } from "./spec/parse.ts";
 import {
@@ -72,6 +75,8 @@ export interface Pipeline {
   values(principal: Principal, request: ValuesRequest, options?: CallOptions): Promise<ValueList>;
   /** The issues behind one number of a stored result; NOT_FOUND as for `page`. */
   drill(principal: Principal, request: DrillRequest, options?: CallOptions): Promise<DrillResult>;
+  /** A stored result as a picture; NOT_FOUND as for `page`. */
+  chart(principal: Principal, request: ChartRequest | ChartByIdRequest, options?: CallOptions): Promise<Chart>;
   /** Validates a spec within a job's limits and has it answered in the background. Throws BUSY, UNAVAILABLE. */
   startJob(principal: Principal, request: StartRequest): Promise<Job>;
   /** How a job stands, waiting for its end where asked; NOT_FOUND alike for absent, expired and foreign ones. */
@@ -92,6 +97,8 @@ export interface PipelineParts {
   readonly now: () => Date;
   /** Answers kept for a few minutes; absent: none. */
   readonly cache?: AnswerCache;
+  /** Draws charts; absent: none are drawn here. */
+  readonly renderer?: Renderer;
   /** Absent: nothing is done in the background. */
   readonly jobs?: JobDesk;
   /** Aborts when the process closes; ends what is done in the background. */
@@ -131,6 +138,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     page: (principal, request) => onlyAppErrors(() => readPage(request, inside(principal))),
     values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
     drill: (principal, request, options) => onlyAppErrors(() => openNumber(request, inside(principal, options))),
+    chart: (principal, request, options) => onlyAppErrors(() => draw(request, inside(principal, options))),
     startJob: (principal, request) => onlyAppErrors(() => startJob(request, inside(principal))),
     job: (principal, request, options) => onlyAppErrors(() => jobState(request, inside(principal, options))),
     cancelJob: (principal, request) => onlyAppErrors(() => deskOf(parts).cancel(principal, parseJobState(request).jobId)),
@@ -151,6 +159,7 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
   const { catalog, results, principal, execution, signal } = call;
   const startMs = performance.now();
   const spec = await stage(call, "parse", () => parse(input, call));
+  const charts = await chartsFor(spec, call);
   const plan = await planned(spec, call);
   // Nothing can be refused from here on without a look at the data: while the statement is written, its version is read.
   const version = execution.versionOf(principal.tenant, compileDataVersion(principal, catalog), signal);
@@ -163,9 +172,31 @@ async function runSpec(input: unknown, call: Call): Promise<Result> {
   const { value: answer, cached, expiresAtMs } = await execution.answer(question, signal);
   call.warmUp.asked(principal, spec);
   const queryTimeMs = Math.round((performance.now() - startMs) * 10) / 10;
-  const stored: StoredResult = { answer, queryTimeMs, cached, expiresAtMs, basis: basisOf(plan), meta: metaOf(spec, answer, catalog) };
+  const plain: StoredResult = { answer, queryTimeMs, cached, expiresAtMs, basis: basisOf(plan), meta: metaOf(spec, answer, catalog) };
+  const stored = charts === undefined ? plain : charts.noted(plain);
   const id = results.put(principal, stored, approximateBytes(answer.rows));
-  return pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: cacheSeconds(stored, Date.now()) });
+  const page = pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: cacheSeconds(stored, Date.now()) });
+  return charts === undefined ? page : charts.withUri(page);
+}
+
+/** What a spec's wish for a chart adds to its answer; undefined of a spec without one. Throws SPEC_INVALID where no rows could fulfil it. */
+async function chartsFor({ chart, ...rest }: Spec, call: Call) {
+  if (chart === null) return undefined;
+  // Loaded here: most questions wish for no chart.
+  const { checkWish, noteOf, withChartUri } = await import("./draw.ts");
+  checkWish({ ...rest, chart }, call);
+  const noted = (stored: StoredResult): StoredResult => ({ ...stored, meta: { ...stored.meta, chart: noteOf(stored, chart, call) } });
+  return { noted, withUri: withChartUri };
+}
+
+async function draw(request: ChartRequest | ChartByIdRequest, call: Call): Promise<Chart> {
+  const { renderer, principal, catalog, signal } = call;
+  if (renderer === undefined)
+    throw new AppError("UNAVAILABLE", "This process draws no charts.", { next: "Ask a server (`metricgate serve`)." });
+  const { drawChart } = await import("./draw.ts");
+  return stage(call, "chart", () =>
+    drawChart(request, { catalog, principal, results: call.kept, renderer, ...(signal === undefined ? {} : { signal }) }),
+  );
 }
 
 /** Asks a question again for nobody in particular, with today's ranges, so that the next to ask finds it answered. */
@@ -206,9 +237,10 @@ async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Ro
   return answerAtLength({ spec, plan, statement }, asking, { ...taking, execution, database: await call.database() });
 }
 
-function startJob(request: StartRequest, call: Call): Promise<Job> {
+async function startJob(request: StartRequest, call: Call): Promise<Job> {
   const { priority, idempotencyKey } = parseStart(request);
   const spec = { ...parse(request.spec, call, JOB_LIMITS.rows), dry_run: false };
+  await chartsFor(spec, call);
   return deskOf(call).start(call.principal, { spec, priority, idempotencyKey });
 }
 
@@ -239,7 +271,8 @@ async function readPage(request: PageRequest, call: Call): Promise<Result> {
   if (offset === undefined || (offset > 0 && offset >= found.rowCount))
     throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
   const { stored, rows, rowCount } = found;
-  return pageOfRows(id, stored, { rows, offset, of: rowCount, cacheSeconds: cacheSeconds(stored, Date.now()) });
+  const page = pageOfRows(id, stored, { rows, offset, of: rowCount, cacheSeconds: cacheSeconds(stored, Date.now()) });
+  return page.meta.spec.chart === null ? page : (await import("./draw.ts")).withChartUri(page);
 }
 
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {

@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   sql: ["plan", "catalog!", "spec!"],
   execute: ["sql!", "db", "cache", "observe!"],
   result: ["plan", "spec", "catalog!"],
-  chart: ["plan", "spec", "catalog!"],
+  chart: ["plan", "spec", "catalog!", "result!"],
   db: ["observe!", "config!", "secrets"],
   cache: ["observe!"],
   jobs: ["db", "observe!"],
@@ -26,9 +26,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   auth: ["config!", "secrets"],
   secrets: [],
   observe: [],
-  mcp: ["pipeline!", "jobs!", "catalog", "spec", "result", "observe"],
+  mcp: ["pipeline!", "jobs!", "chart!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe"],
-  cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
+  cli: ["pipeline!", "chart!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
 };
 
 /** The files at the top that put the folders together. */
@@ -39,6 +39,7 @@ const COMPOSITION = [
   "background",
   "capacity",
   "config",
+  "draw",
   "drill",
   "identity",
   "kept-results",
@@ -70,6 +71,10 @@ const PACKAGES: Record<string, readonly string[]> = {
   commander: ["cli", "start"],
   "libpg-query": ["catalog"],
   jose: ["auth"],
+  vega: ["chart"],
+  "vega-lite": ["chart"],
+  "vega-interpreter": ["chart"],
+  "@resvg/resvg-js": ["chart"],
 };
 
 const TOP = ["app", "access", "background", "capacity", "identity", "operator", "oversight", "product", "start", "main"];
@@ -158,12 +163,13 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (["pipeline", "question", "long-answer", "kept-results", "drill"].includes(place))
+  if (["pipeline", "question", "long-answer", "kept-results", "drill", "draw"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
-  if (place === "audited") return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && target === "jobs");
+  if (place === "audited")
+    return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && ["jobs", "chart", "spec"].includes(target));
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill"].includes(target)) return false;
+  if ([...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill", "draw"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

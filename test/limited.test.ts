@@ -20,10 +20,11 @@ test("a call over a limit is told which, when to try again and what to do, and n
     pipeline.page(ANN, { result_id: "res_1" }),
     pipeline.values(ANN, { dimension: "issue_type" }),
     pipeline.drill(ANN, { result_id: "res_1", row: 0, measure: "wip" }),
+    pipeline.chart(ANN, { result_id: "res_1" }),
   ];
   await pipeline.run(ANN, { measures: [{ name: "wip" }] });
   await Promise.all(calls());
-  expect(inner.seen).toHaveLength(3);
+  expect(inner.seen).toHaveLength(4);
   exceeded = { scope: "tenant", limit: 600, burst: 20, retryAfterSeconds: 12 };
   for (const call of calls()) {
     const error: unknown = await call.catch((thrown: unknown) => thrown);
@@ -35,8 +36,8 @@ test("a call over a limit is told which, when to try again and what to do, and n
       details: { retryAfterSeconds: 12, next: expect.stringContaining("Wait") },
     });
   }
-  expect(inner.seen).toHaveLength(3);
-  expect(observed).toEqual(Array.from({ length: 4 }, () => ({ kind: "rate_limited", tenantId: 5, scope: "tenant" })));
+  expect(inner.seen).toHaveLength(4);
+  expect(observed).toEqual(Array.from({ length: 5 }, () => ({ kind: "rate_limited", tenantId: 5, scope: "tenant" })));
   exceeded = { ...exceeded, scope: "principal" };
   await expect(pipeline.run(ANN, {})).rejects.toThrow(/^This caller may make/);
   expect(pipeline.catalog).toBe(inner.catalog);

@@ -44,6 +44,7 @@ function addServing(root: Command, host: Host): void {
     .argument("<spec>", "file with the spec as JSON, or - for standard input")
     .addOption(new Option("--format <format>", "how to print").choices(["table", "json", "csv"]).default("table"))
     .option("--explain", "show the plan and the statement instead of running it", false)
+    .option("--chart <file>", "draw the answer into a .png or .svg file, as the spec's chart or as suits it")
     .action((file: string, options: Common & QueryOptions) => query(host, file, flagsOf(options), options));
 }
 

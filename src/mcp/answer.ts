@@ -1,16 +1,21 @@
-import type { CallToolResult } from "@modelcontextprotocol/server";
+import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/server";
 import type { AppError, Problem } from "../errors.ts";
 import { visible } from "./visible.ts";
 
-/** What a tool says: a text and a structured form, each complete on its own, because clients show only one of them. */
+/**
+ * What a tool says: a text and a structured form, each complete on its own, because clients show only one of them; or a text
+ * and what stands beside it, as a picture.
+ */
 export interface Answer {
   readonly text: string;
-  readonly structured: Readonly<Record<string, unknown>>;
+  readonly structured?: Readonly<Record<string, unknown>>;
+  readonly content?: readonly ContentBlock[];
 }
 
 /** The protocol's result of a call that succeeded. */
 export function successResult(answer: Answer): CallToolResult {
-  return { content: [{ type: "text", text: answer.text }], structuredContent: { ...answer.structured } };
+  const { text, structured, content = [] } = answer;
+  return { content: [{ type: "text", text }, ...content], ...(structured === undefined ? {} : { structuredContent: { ...structured } }) };
 }
 
 /** The protocol's result of a call that failed: everything in the text, because some clients drop the rest of an error. */

@@ -12,7 +12,7 @@ import type { Tool } from "./define-tool.ts";
 import type { McpParts } from "./parts.ts";
 import { requireScope, scopeOfTool } from "./scopes.ts";
 
-/** What every call passes; a chart comes after them. */
+/** What every question passes; a chart comes after them. */
 const STAGES: readonly Stage[] = ["parse", "plan", "compile", "execute", "shape"];
 
 /** Failures that a person watching the connection should hear of; a mistaken spec is not one. */

@@ -22,7 +22,10 @@ export interface Tool {
   readonly description: string;
   readonly annotations: ToolAnnotations;
   readonly inputSchema: JsonSchema;
-  readonly outputSchema: JsonSchema;
+  /** Absent: it answers no structured content. */
+  readonly outputSchema?: JsonSchema;
+  /** The page that shows its answers in clients that have such pages. */
+  readonly app?: string;
   /** Throws AppError. */
   readonly handle: (input: unknown, call: ToolCall) => Promise<Answer>;
 }
@@ -42,7 +45,8 @@ interface ToolParts<T> {
   /** Read-only unless said otherwise. */
   readonly annotations?: ToolAnnotations;
   readonly input: ToolInput<T>;
-  readonly output: JsonSchema;
+  readonly output?: JsonSchema;
+  readonly app?: string;
   readonly handle: (input: T, call: ToolCall) => Promise<Answer>;
 }
 
@@ -50,8 +54,8 @@ const READ_ONLY: ToolAnnotations = { readOnlyHint: true, destructiveHint: false,
 
 /** Builds a tool. Throws when a schema is not one that every client takes. */
 export function defineTool<T>(tool: ToolParts<T>): Tool {
-  const { name, title, description, annotations = READ_ONLY, input, output, handle } = tool;
-  for (const schema of [input.published, output]) {
+  const { name, title, description, annotations = READ_ONLY, input, output, app, handle } = tool;
+  for (const schema of [input.published, ...(output === undefined ? [] : [output])]) {
     const findings = portabilityFindings(schema);
     if (findings.length > 0) throw new Error(`tool ${name}: ${findings.join("; ")}`);
   }
@@ -61,7 +65,8 @@ export function defineTool<T>(tool: ToolParts<T>): Tool {
     description,
     annotations,
     inputSchema: input.published,
-    outputSchema: output,
+    ...(output === undefined ? {} : { outputSchema: output }),
+    ...(app === undefined ? {} : { app }),
     handle: async (raw, call) => handle(input.parse(raw), call),
   };
 }

@@ -13,6 +13,7 @@ import type { JsonSchema } from "./json-schema.ts";
 import type { McpParts } from "./parts.ts";
 import { readyPrompts, registerPrompts } from "./prompts.ts";
 import { type CatalogResources, catalogResources, registerCatalogResources } from "./resources/catalog-resources.ts";
+import { registerChartResources } from "./resources/chart-resources.ts";
 import { registerJobResources } from "./resources/job-resources.ts";
 import { registerResultResources } from "./resources/result-resources.ts";
 import { standardSchema } from "./standard-schema.ts";
@@ -22,6 +23,7 @@ import { getJob } from "./tools/get-job.ts";
 import { getResult } from "./tools/get-result.ts";
 import { listMetrics } from "./tools/list-metrics.ts";
 import { listValues } from "./tools/list-values.ts";
+import { renderChart } from "./tools/render-chart.ts";
 import { runAnalyticsSpec } from "./tools/run-analytics-spec.ts";
 import { startJob } from "./tools/start-job.ts";
 
@@ -67,6 +69,7 @@ export function serverFactory(parts: McpParts, extend?: Extension): ServerFactor
     registerCatalogResources(server, view.resources, catalog);
     registerResultResources(server, parts);
     registerJobResources(server, parts);
+    registerChartResources(server, parts);
     registerPrompts(server, prompts);
     registerCompletions(server, prompts, { parts, catalog });
     registerSubscriptions(server, era, async (uri, context) => mayWatch(uri, await principalOf(context, parts), pipeline));
@@ -86,18 +89,19 @@ function viewOf(catalog: Catalog): View {
 
 /** The tools in the order in which a model should meet them. */
 export function toolsOf(catalog: Catalog, specSchema: JsonSchema): readonly Tool[] {
-  const reading = [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult(), drillDown()];
+  const reading = [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult(), drillDown(), renderChart()];
   return [...reading, startJob(), getJob(), cancelJob()];
 }
 
 function configOf(tool: Tool) {
-  const { title, description, annotations } = tool;
+  const { title, description, annotations, outputSchema, app } = tool;
   return {
     title,
     description,
     annotations,
     inputSchema: standardSchema(tool.inputSchema),
-    outputSchema: standardSchema(tool.outputSchema),
+    ...(outputSchema === undefined ? {} : { outputSchema: standardSchema(outputSchema) }),
+    ...(app === undefined ? {} : { _meta: { ui: { resourceUri: app } } }),
   };
 }
 

@@ -94,7 +94,7 @@ export interface Spec {
   readonly chart: SpecChart | null;
 }
 
-/** Chart wish of a spec; drawn from a later release on, validated already. */
+/** Chart wish of a spec; columns are the answer's. */
 export interface SpecChart {
   readonly type: string | null;
   readonly x: string | null;

@@ -137,6 +137,25 @@ describeOnEachDatabase("every call is recorded before its answer leaves", (get) 
     });
   });
 
+  test("a chart: of which result, how it was wished for; one that does not fit leaves its code", async () => {
+    const { meta } = await pipeline.run(principal, COUNT);
+    const request = { result_id: meta.result_id, type: "kpi", format: "vega_lite" } as const;
+    await pipeline.chart(principal, request);
+    expect(await newest()).toMatchObject({
+      operation: "chart",
+      spec: { type: "kpi", format: "vega_lite" },
+      spec_hash: hashOfJson(request),
+      metric_versions: { issues_created: "1.0.0" },
+      result_id: meta.result_id,
+      row_count: 1,
+      outcome: "ok",
+    });
+    expect(await failure(pipeline.chart(principal, { result_id: meta.result_id, type: "pie", title: SECRET }))).toMatchObject({
+      code: "SPEC_INVALID",
+    });
+    expect(await newest()).toMatchObject({ operation: "chart", outcome: "SPEC_INVALID", problems: ["CHART_INVALID"], spec: null });
+  });
+
   test("a failing call leaves its code, the hash of what was asked and nothing that the caller wrote", async () => {
     const wrong = { measures: [{ name: SECRET }], filters: [{ field: "summary", op: "??", values: [MAIL] }] };
     expect(await failure(pipeline.run(principal, wrong))).toMatchObject({ code: "SPEC_INVALID" });

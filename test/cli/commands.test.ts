@@ -89,6 +89,37 @@ test("query prints CSV that a spreadsheet takes as text, and JSON as tools answe
   expect(json.err).toBe("");
 });
 
+test("query --chart writes the picture that the file's ending names, as the spec wished", async () => {
+  const requests: unknown[] = [];
+  const drawn = { ...RESULT, meta: { ...RESULT.meta, spec: { chart: { type: "line", title: null } } } } as unknown as Result;
+  const product = fakeProduct(drawn);
+  const chart = (_principal: unknown, request: { format: string }) => {
+    requests.push(request);
+    const content = request.format === "png" ? { format: "png", png: new Uint8Array([1, 2]) } : { format: "svg", svg: "<svg/>" };
+    return Promise.resolve({ content, reason: "line: asked for", alternatives: ["bar"] });
+  };
+  const pipeline = { ...product.pipeline, chart } as unknown as Pipeline;
+  const readStdin = () => Promise.resolve("{}");
+  const [png, svg] = [temporary("out.png", ""), temporary("out.SVG", "")];
+  const { err } = await runCli(["query", "-", "--chart", png], { product: { ...product, pipeline }, readStdin });
+  expect([...readFileSync(png)]).toEqual([1, 2]);
+  expect(err).toContain(`chart in ${png}: line: asked for; also possible: bar\n`);
+  await runCli(["query", "-", "--chart", svg, "--format", "json"], { product: { ...product, pipeline }, readStdin });
+  expect(readFileSync(svg, "utf8")).toBe("<svg/>");
+  expect(requests).toMatchObject([
+    { type: "line", result_id: "res_1", format: "png" },
+    { type: "line", result_id: "res_1", format: "svg" },
+  ]);
+  for (const wrong of [
+    ["--chart", "out.gif"],
+    ["--chart", "out"],
+    ["--chart", "out.png", "--explain"],
+  ])
+    expect((await runCli(["query", "-", ...wrong], { product, readStdin })).exitCode, wrong.join(" ")).toBe(2);
+  const unwritable = await runCli(["query", "-", "--chart", "/no/such/folder/out.png"], { product: { ...product, pipeline }, readStdin });
+  expect(unwritable.thrown).toMatchObject({ message: "cannot write /no/such/folder/out.png" });
+});
+
 test("query without totals, of more rows than a page: all of them", async () => {
   const paged = { ...RESULT, data: { ...RESULT.data, next_cursor: "more" } };
   const product = fakeProduct(paged);

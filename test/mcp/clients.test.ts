@@ -41,6 +41,7 @@ test.each(MATRIX)("$generation over $transport lists, asks, reads and completes"
       "run_analytics_spec",
       "get_result",
       "drill_down",
+      "render_chart",
       "start_job",
       "get_job",
       "cancel_job",
@@ -68,6 +69,8 @@ test.each(MATRIX)("$generation over $transport lists, asks, reads and completes"
       "metricgate://results/{id}.csv",
       "metricgate://results/{id}",
       "metricgate://jobs/{id}",
+      "metricgate://charts/{id}.svg",
+      "metricgate://charts/{id}",
     ]);
 
     const { prompts } = await raw.listPrompts();

@@ -69,6 +69,7 @@ test("hostile text in every string position is refused or treated as data", asyn
       ["list_values", { dimension: "label", search: text }],
       ["get_result", { result_id: text, cursor: text }],
       ["drill_down", { result_id: text, row: text, measure: text }],
+      ["render_chart", { result_id: text, type: text, x: text, title: text, theme: text, format: text }],
       [
         "run_analytics_spec",
         { measures: [{ name: text, agg: text, as: text }], dimensions: [text], timezone: text, sort: [{ field: text }] },

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { memoryResultStore } from "../../src/cache/result-store.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import { loadCatalog } from "../../src/catalog/load.ts";
+import { createRenderer } from "../../src/chart/render/pool.ts";
 import type { Database } from "../../src/db/database.ts";
 import { createPipeline, type Pipeline } from "../../src/pipeline.ts";
 import type { Cell, Result } from "../../src/result/result.ts";
@@ -23,6 +24,7 @@ export async function testPipeline(database: Database, now = new Date("2024-06-1
     results: memoryResultStore<StoredResult>({ maxBytes: 2 ** 28, maxTenantBytes: 2 ** 28 }),
     observe: () => undefined,
     now: () => now,
+    renderer: createRenderer(),
   });
 }
 

@@ -1,6 +1,8 @@
 import { loadCatalog } from "../../src/catalog/load.ts";
 import { catalogViews } from "../../src/catalog/narrow.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
+import type { Chart } from "../../src/chart/chart.ts";
+import { chartId, chartUri, readChartId } from "../../src/chart/handle.ts";
 import { AppError } from "../../src/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import type { CallOptions, Pipeline } from "../../src/pipeline.ts";
@@ -8,6 +10,7 @@ import type { DrillResult } from "../../src/result/drill.ts";
 import { EXPORT_ROWS, INLINE_ROWS, pageOf, readCursor } from "../../src/result/page.ts";
 import type { StoredResult } from "../../src/result/page.ts";
 import type { Cell, ResultColumn } from "../../src/result/result.ts";
+import type { ChartFormat } from "../../src/spec/chart.ts";
 import { parseSpec } from "../../src/spec/parse.ts";
 import type { Spec } from "../../src/spec/spec.ts";
 import type { Principal } from "../../src/tenant.ts";
@@ -119,6 +122,15 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
       pipeline.seen.push({ principal, input: { result_id, row, measure } });
       return drillOf(result_id, measure);
     },
+    chart: async (principal, request, call = {}) => {
+      const id = "chart_id" in request ? readChartId(request.chart_id)?.resultId : request.result_id;
+      const found = results.get(id ?? "");
+      if (found === undefined || found.owner !== ownerOf(principal))
+        throw new AppError("NOT_FOUND", "There is no such result.", { next: "Run the spec again." });
+      pipeline.seen.push({ principal, input: request });
+      call.onStage?.("chart");
+      return chartOf(id ?? "", request.format ?? "png");
+    },
     startJob: async (principal, { spec, priority }) => {
       pipeline.seen.push({ principal, input: spec });
       const job_id = `job_${jobs.size + 1}`;
@@ -153,6 +165,38 @@ async function passGate({ gate, failure }: MemoryPipelineOptions, { signal }: Ca
 
 function ownerOf({ tenant, user }: Principal): string {
   return `${tenant.id}:${user}`;
+}
+
+/** The smallest picture there is. */
+const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+
+function chartOf(result_id: string, format: ChartFormat): Chart {
+  const id = chartId(result_id, { type: "bar", x: null, y: null, color: null, facet: null, title: null, theme: null });
+  const content = {
+    png: { format: "png", png: PIXEL, width: 1, height: 1, scale: 1 },
+    svg: { format: "svg", svg: '<svg role="img"></svg>', width: 1, height: 1 },
+    vega_lite: { format: "vega_lite", spec: { mark: "bar" } },
+  } as const;
+  return {
+    id,
+    uri: chartUri(id),
+    type: "bar",
+    reason: "bar: asked for",
+    alternatives: ["horizontal_bar"],
+    title: HOSTILE_VALUES[0] ?? "",
+    description: HOSTILE_VALUES.join(" "),
+    content: content[format],
+    rowCount: 3,
+    meta: {
+      result_id,
+      metrics_used: [{ name: "wip", version: "1.0.0" }],
+      timezone: "UTC",
+      data_as_of: "2024-05-01T00:00:00Z",
+      warnings: [],
+      deprecations: [],
+      partial_buckets: [],
+    },
+  };
 }
 
 function drillOf(id: string, as: string): DrillResult {
