@@ -2,12 +2,13 @@ import type { AnswerCache } from "./cache/answer-cache.ts";
 import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { catalogViews } from "./catalog/narrow.ts";
-import type { BoundStatement, Database } from "./db/database.ts";
+import type { BoundStatement, Database, Rows } from "./db/database.ts";
 import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
 import { createExecution, type Execution } from "./execute/execution.ts";
 import { type GateLimits, INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limits.ts";
 import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
+import { findIssues } from "./find.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { Job } from "./jobs/job.ts";
 import { answerAtLength, type Taking } from "./long-answer.ts";
@@ -29,6 +30,7 @@ import {
   type StoredResult,
 } from "./result/page.ts";
 import type { Cell, Result, ValueList } from "./result/result.ts";
+import type { SearchResult } from "./result/search.ts";
 import { valueList } from "./result/value-list.ts";
 import { jobCall } from "./spec/job-call.ts";
 import { parseSpec } from "./spec/parse.ts";
@@ -43,6 +45,8 @@ import {
   type StartRequest,
   type ValuesRequest,
 } from "./spec/requests.ts";
+import { type KeptColumns, withResultValues } from "./spec/result-values.ts";
+import type { SearchRequest } from "./spec/search-request.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
 import type { Statement } from "./sql/fragment.ts";
@@ -71,6 +75,8 @@ export interface Pipeline {
   values(principal: Principal, request: ValuesRequest, options?: CallOptions): Promise<ValueList>;
   /** The issues behind one number of a stored result; NOT_FOUND as for `page`. */
   drill(principal: Principal, request: DrillRequest, options?: CallOptions): Promise<DrillResult>;
+  /** The issues that are about something, or like another one; NOT_FOUND for an issue that is not there. */
+  search(principal: Principal, request: SearchRequest, options?: CallOptions): Promise<SearchResult>;
   /** Validates a spec within a job's limits and has it answered in the background. Throws BUSY, UNAVAILABLE. */
   startJob(principal: Principal, request: StartRequest): Promise<Job>;
   /** How a job stands, waiting for its end where asked; NOT_FOUND alike for absent, expired and foreign ones. */
@@ -127,6 +133,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     page: (principal, request) => onlyAppErrors(() => readPage(request, inside(principal))),
     values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
     drill: (principal, request, options) => onlyAppErrors(() => openNumber(request, inside(principal, options))),
+    search: (principal, request, options) => onlyAppErrors(() => search(request, inside(principal, options))),
     startJob: (principal, request) => onlyAppErrors(() => startJob(request, inside(principal))),
     job: (principal, request, options) => onlyAppErrors(() => jobState(request, inside(principal, options))),
     cancelJob: (principal, request) => onlyAppErrors(() => deskOf(parts).cancel(principal, parseJobState(request).jobId)),
@@ -180,10 +187,12 @@ function compiled(plan: Plan, call: Call): Promise<Statement> {
   return stage(call, "compile", () => compile(plan, call.principal, call.catalog));
 }
 
-function parse(input: unknown, { published, principal, observe }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {
+function parse(input: unknown, { published, principal, observe, results }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {
   const { tenant } = principal;
-  const parsed = parseSpec(input, { catalog: published, defaultTimezone: tenant.timezone, maxRows });
-  if ("spec" in parsed) return parsed.spec;
+  const filled = withFilledFilters(input, (id) => results.get(principal, id)?.answer);
+  const read = parseSpec(filled.input, { catalog: published, defaultTimezone: tenant.timezone, maxRows });
+  if ("spec" in read && filled.problems.length === 0) return read.spec;
+  const parsed = { problems: [...filled.problems, ...("spec" in read ? [] : read.problems)] };
   observe({ kind: "spec_refused", tenantId: tenant.id, codes: parsed.problems.map((problem) => problem.code) });
   const count = parsed.problems.length === 1 ? "a problem" : `${parsed.problems.length} problems`;
   const isLong = parsed.problems.every(({ code, path }) => code === "LIMIT_EXCEEDED" && path === "limit") && maxRows < JOB_LIMITS.rows;
@@ -193,11 +202,20 @@ function parse(input: unknown, { published, principal, observe }: Call, maxRows:
   throw new AppError("SPEC_INVALID", `The spec has ${count}; nothing was run.`, { problems: parsed.problems, next });
 }
 
+/** A spec whose filters may name kept results. */
+function withFilledFilters(input: unknown, kept: (id: string) => KeptColumns | undefined) {
+  if (typeof input !== "object" || input === null || !("filters" in input)) return { input, problems: [] };
+  const { filters, problems } = withResultValues(input.filters, kept);
+  return { input: { ...input, filters }, problems };
+}
+
 async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Rowless> {
   const spec = await stage(call, "parse", () => parse(input, call, JOB_LIMITS.rows));
   const asking = { ...call, timed: <T>(name: Stage, work: () => T | Promise<T>) => stage(call, name, work) };
   const { execution } = call;
-  return answerAtLength({ spec, ...(await planned(spec, call)) }, asking, { ...taking, execution, database: await call.database() });
+  const plan = await planned(spec, call);
+  const statement = await compiled(plan, call);
+  return answerAtLength({ spec, plan, statement }, asking, { ...taking, execution, database: await call.database() });
 }
 
 function startJob(request: StartRequest, call: Call): Promise<Job> {
@@ -257,10 +275,18 @@ async function listValues(request: ValuesRequest, call: Call): Promise<ValueList
   return valueList(wanted.dimension, await call.execution.read(call.principal.tenant, statement, call.signal));
 }
 
-async function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
+function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
+  return drillDown(request, { ...call, read: reader(call) });
+}
+
+function search(request: SearchRequest, call: Call): Promise<SearchResult> {
+  return findIssues(request, { ...call, read: reader(call) });
+}
+
+/** Reads for the caller's tenant, in turn. */
+function reader(call: Call): (statement: BoundStatement) => Promise<Rows> {
   const { principal, execution, signal } = call;
-  const read = (statement: BoundStatement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
-  return drillDown(request, { ...call, read });
+  return (statement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
 }
 
 /** Runs one stage, timed. */

@@ -14,14 +14,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   catalog: [],
   spec: ["catalog"],
   plan: ["catalog!", "spec!"],
-  sql: ["plan", "catalog!", "spec!"],
+  // search: how the index is laid out, which its statements read by.
+  sql: ["plan", "catalog!", "spec!", "search"],
   execute: ["sql!", "db", "cache", "observe!"],
   result: ["plan", "spec", "catalog!"],
   chart: ["plan", "spec", "catalog!"],
   db: ["observe!", "config!", "secrets"],
   cache: ["observe!"],
   jobs: ["db", "observe!"],
-  ingest: ["db", "observe!"],
+  // search: the index is derived data, kept in the import's own transaction.
+  ingest: ["db", "observe!", "search"],
+  search: ["plan", "observe!"],
   audit: ["db", "observe"],
   auth: ["config!", "secrets"],
   secrets: [],
@@ -40,6 +43,7 @@ const COMPOSITION = [
   "capacity",
   "config",
   "drill",
+  "find",
   "identity",
   "limited",
   "long-answer",
@@ -49,6 +53,7 @@ const COMPOSITION = [
   "pipeline",
   "product",
   "question",
+  "search-operator",
   "start",
 ];
 
@@ -71,7 +76,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   jose: ["auth"],
 };
 
-const TOP = ["app", "access", "background", "capacity", "identity", "operator", "oversight", "product", "start", "main"];
+const TOP = ["app", "access", "background", "capacity", "identity", "operator", "oversight", "product", "search-operator", "start", "main"];
 
 /** Cryptography of our own making has one home; elsewhere node:crypto only names, numbers and checks files. */
 const CRYPTO_ANYWHERE = ["createHash", "randomUUID", "randomBytes", "randomInt"];
@@ -157,12 +162,13 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (["pipeline", "question", "long-answer", "drill"].includes(place))
+  if (["pipeline", "question", "long-answer", "drill", "find"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
-  if (place === "audited") return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && target === "jobs");
+  if (place === "audited")
+    return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && ["jobs", "spec"].includes(target));
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question", "long-answer", "drill"].includes(target)) return false;
+  if ([...TOP, "audited", "limited", "question", "long-answer", "drill", "find"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

@@ -9,6 +9,7 @@ const SCOPE_OF_TOOL: ReadonlyMap<string, Scope> = new Map([
   ["run_analytics_spec", "metrics:read"],
   ["get_result", "metrics:read"],
   ["drill_down", "drill:read"],
+  ["semantic_search", "search:read"],
   ["start_job", "jobs:write"],
   ["get_job", "metrics:read"],
   ["cancel_job", "jobs:write"],
