@@ -32,7 +32,7 @@ export function wantedWords(texts: readonly string[]): ReadonlySet<string> {
 /** What is wanted of a word; a name of code counts by its parts too. */
 function wantedIn(word: string, wanted: ReadonlySet<string>): string | undefined {
   const whole = stemLike(word.toLowerCase());
-  if (wanted.has(whole) || !/\p{Ll}\p{Lu}|_|[^\x00-\x7f]/u.test(word)) return wanted.has(whole) ? whole : undefined;
+  if (wanted.has(whole) || !/\p{Ll}\p{Lu}|_|[^\p{ASCII}]/u.test(word)) return wanted.has(whole) ? whole : undefined;
   return termsOf(word)
     .map((term) => stemLike(term.text))
     .find((stem) => wanted.has(stem));

@@ -25,8 +25,7 @@ const PART = /\p{Lu}+(?=\p{Lu}\p{Ll})|\p{Lu}?[\p{Ll}\p{M}]+|\p{Lu}+|[\p{Lo}\p{Lm
 const LETTERS = /^[\p{L}\p{M}]+$/u;
 const DIGITS = /^\p{N}+$/u;
 const HEX = /^(0x)?[0-9a-f]*\d[0-9a-f]*$/;
-// eslint-disable-next-line no-control-regex
-const ASCII = /^[\x00-\x7f]*$/;
+const ASCII = /^\p{ASCII}*$/u;
 const SMALL_WORD = /^[a-z]{1,40}$/;
 const LATIN_ACCENTS = /[\u0300-\u036f]/g;
 
