@@ -562,6 +562,46 @@ table warehouse.project owner metricgate_owner row security forced
   grant delete, insert, select, update to metricgate_ingest
   grant select to metricgate_reader
 
+table warehouse.search_corpus owner metricgate_owner row security forced
+  tenant_id integer not null
+  language text not null default 'english'::text
+  tokeniser integer not null
+  issues integer not null default 0
+  built_at timestamp with time zone not null default now()
+  constraint search_corpus_language_check CHECK ((language ~ '^[a-z]{2,20}$'::text))
+  constraint search_corpus_pkey PRIMARY KEY (tenant_id)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.search_document owner metricgate_owner row security forced
+  tenant_id integer not null
+  issue_no bigint not null
+  text_hash text not null
+  terms text[] not null
+  constraint search_document_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint search_document_pkey PRIMARY KEY (tenant_id, issue_no)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.search_posting owner metricgate_owner row security forced
+  tenant_id integer not null
+  term text not null
+  block integer not null
+  issues integer not null
+  postings integer[] not null
+  constraint search_posting_pkey PRIMARY KEY (tenant_id, term, block)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
 table warehouse.sprint owner metricgate_owner row security forced
   tenant_id integer not null
   sprint_no bigint not null
@@ -867,8 +907,18 @@ CREATE OR REPLACE FUNCTION warehouse.refresh_statistics()
 AS $function$
 begin
   analyze warehouse.tenant_state, warehouse.instance, warehouse.project, warehouse.status, warehouse.sprint, warehouse.issue,
-    warehouse.issue_event, warehouse.status_interval, warehouse.blocked_interval, warehouse.sprint_issue, warehouse.sprint_member;
+    warehouse.issue_event, warehouse.status_interval, warehouse.blocked_interval, warehouse.sprint_issue, warehouse.sprint_member,
+    warehouse.search_corpus, warehouse.search_document, warehouse.search_posting;
 end $function$
+
+function warehouse.search_lexeme(text,text) owner metricgate_owner
+  grant execute to metricgate_ingest
+  grant execute to metricgate_reader
+CREATE OR REPLACE FUNCTION warehouse.search_lexeme(language text, word text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select (ts_lexize(('pg_catalog.' || case language when 'simple' then 'simple' else language || '_stem' end)::regdictionary, word))[1] $function$
 
 built-in nextval(regclass) granted to metricgate_queue
 

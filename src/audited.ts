@@ -7,13 +7,19 @@ import { type Call, currentCall } from "./observe/call.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Job } from "./jobs/job.ts";
+import type { DrillResult } from "./result/drill.ts";
 import type { Cell, Result, ResultMeta, ValueList } from "./result/result.ts";
+import type { SearchResult } from "./result/search.ts";
 import type { ChartByIdRequest, ChartRequest } from "./spec/chart.ts";
-import type { ValuesRequest } from "./spec/requests.ts";
+import type { DrillRequest, ValuesRequest } from "./spec/requests.ts";
+import type { SearchRequest } from "./spec/search-request.ts";
 import type { Principal } from "./tenant.ts";
 
 /** Told as they are when the trail is away too: they carry no data, and say better what is wrong. */
 const OF_THE_DATABASE: readonly ErrorCode[] = ["UNAVAILABLE", "BUSY", "TIMEOUT"];
+
+/** What is kept of a query's text: enough to know it by. */
+const MAX_QUERY_CHARACTERS = 300;
 
 /** What an entry says of an answer. */
 type Told = Pick<AuditEntry, "spec" | "specHash" | "metricVersions" | "resultId" | "rowCount">;
@@ -48,19 +54,11 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
     values: (principal, request, options) =>
       call({ operation: "values", principal, input: request }, () => pipeline.values(principal, request, options), ofValues(request)),
     drill: (principal, request, options) =>
-      call(
-        { operation: "drill", principal, input: request },
-        () => pipeline.drill(principal, request, options),
-        ({ data, meta: { result_id: resultId, row, measure } }) => ({
-          spec: scrubbed({ row, measure: measure.as, limit: request.limit ?? null }),
-          specHash: hashOfJson(request),
-          metricVersions: { [measure.name]: measure.version },
-          resultId,
-          rowCount: data.rows.length,
-        }),
-      ),
+      call({ operation: "drill", principal, input: request }, () => pipeline.drill(principal, request, options), ofDrill(request)),
     chart: (principal, request, options) =>
       call({ operation: "chart", principal, input: request }, () => pipeline.chart(principal, request, options), ofChart(request)),
+    search: (principal, request, options) =>
+      call({ operation: "search", principal, input: request }, () => pipeline.search(principal, request, options), ofSearch(request)),
     startJob: (principal, request) =>
       call({ operation: "start_job", principal, input: request }, () => pipeline.startJob(principal, request), ofJob(request)),
     // Tells nothing of the data, and is asked again and again.
@@ -99,6 +97,32 @@ function ofChart(request: ChartRequest | ChartByIdRequest) {
     metricVersions: Object.fromEntries(metrics_used.map(({ name, version }) => [name, version])),
     resultId,
     rowCount,
+  });
+}
+
+function ofDrill(request: DrillRequest) {
+  return ({ data, meta: { result_id: resultId, row, measure } }: DrillResult): Told => ({
+    spec: scrubbed({ row, measure: measure.as, limit: request.limit ?? null }),
+    specHash: hashOfJson(request),
+    metricVersions: { [measure.name]: measure.version },
+    resultId,
+    rowCount: data.rows.length,
+  });
+}
+
+function ofSearch(request: SearchRequest) {
+  const { queries, similar_to: similarTo, filters, limit } = request;
+  return ({ data, meta: { result_id: resultId } }: SearchResult): Told => ({
+    spec: scrubbed({
+      queries: (queries ?? []).map((query) => query.slice(0, MAX_QUERY_CHARACTERS)),
+      similar_to: similarTo ?? null,
+      filters: filters ?? null,
+      limit: limit ?? null,
+    }),
+    specHash: hashOfJson(request),
+    metricVersions: {},
+    resultId,
+    rowCount: data.hits.length,
   });
 }
 

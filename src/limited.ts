@@ -34,6 +34,10 @@ export function limited(pipeline: Pipeline, limiter: RateLimiter, observe: Obser
       await admit(principal);
       return pipeline.chart(principal, request, options);
     },
+    search: async (principal, request, options) => {
+      await admit(principal);
+      return pipeline.search(principal, request, options);
+    },
     startJob: async (principal, request) => {
       await admit(principal);
       return pipeline.startJob(principal, request);

@@ -4,12 +4,13 @@ import type { Catalog } from "./catalog/catalog.ts";
 import { catalogViews } from "./catalog/narrow.ts";
 import type { Chart } from "./chart/chart.ts";
 import type { Renderer } from "./chart/render/pool.ts";
-import type { BoundStatement, Database } from "./db/database.ts";
+import type { BoundStatement, Database, Rows } from "./db/database.ts";
 import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
 import { createExecution, type Execution } from "./execute/execution.ts";
 import { type GateLimits, INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limits.ts";
 import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
+import { findIssues } from "./find.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { Job } from "./jobs/job.ts";
 import { type KeptResults, keptResults } from "./kept-results.ts";
@@ -32,6 +33,7 @@ import {
   type StoredResult,
 } from "./result/page.ts";
 import type { Result, ValueList } from "./result/result.ts";
+import type { SearchResult } from "./result/search.ts";
 import { valueList } from "./result/value-list.ts";
 import type { ChartByIdRequest, ChartRequest } from "./spec/chart.ts";
 import { jobCall } from "./spec/job-call.ts";
@@ -47,6 +49,8 @@ import {
   type StartRequest,
   type ValuesRequest,
 } from "./spec/requests.ts";
+import { type KeptColumns, withResultValues } from "./spec/result-values.ts";
+import type { SearchRequest } from "./spec/search-request.ts";
 import type { Spec } from "./spec/spec.ts";
 import { compile } from "./sql/compile.ts";
 import type { Statement } from "./sql/fragment.ts";
@@ -77,6 +81,8 @@ export interface Pipeline {
   drill(principal: Principal, request: DrillRequest, options?: CallOptions): Promise<DrillResult>;
   /** A stored result as a picture; NOT_FOUND as for `page`. */
   chart(principal: Principal, request: ChartRequest | ChartByIdRequest, options?: CallOptions): Promise<Chart>;
+  /** The issues that are about something, or like another one; NOT_FOUND for an issue that is not there. */
+  search(principal: Principal, request: SearchRequest, options?: CallOptions): Promise<SearchResult>;
   /** Validates a spec within a job's limits and has it answered in the background. Throws BUSY, UNAVAILABLE. */
   startJob(principal: Principal, request: StartRequest): Promise<Job>;
   /** How a job stands, waiting for its end where asked; NOT_FOUND alike for absent, expired and foreign ones. */
@@ -139,6 +145,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
     drill: (principal, request, options) => onlyAppErrors(() => openNumber(request, inside(principal, options))),
     chart: (principal, request, options) => onlyAppErrors(() => draw(request, inside(principal, options))),
+    search: (principal, request, options) => onlyAppErrors(() => search(request, inside(principal, options))),
     startJob: (principal, request) => onlyAppErrors(() => startJob(request, inside(principal))),
     job: (principal, request, options) => onlyAppErrors(() => jobState(request, inside(principal, options))),
     cancelJob: (principal, request) => onlyAppErrors(() => deskOf(parts).cancel(principal, parseJobState(request).jobId)),
@@ -215,10 +222,12 @@ function compiled(plan: Plan, call: Call): Promise<Statement> {
   return stage(call, "compile", () => compile(plan, call.principal, call.catalog));
 }
 
-function parse(input: unknown, { published, principal, observe }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {
+function parse(input: unknown, { published, principal, observe, results }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {
   const { tenant } = principal;
-  const parsed = parseSpec(input, { catalog: published, defaultTimezone: tenant.timezone, maxRows });
-  if ("spec" in parsed) return parsed.spec;
+  const filled = withFilledFilters(input, (id) => results.get(principal, id)?.answer);
+  const read = parseSpec(filled.input, { catalog: published, defaultTimezone: tenant.timezone, maxRows });
+  if ("spec" in read && filled.problems.length === 0) return read.spec;
+  const parsed = { problems: [...filled.problems, ...("spec" in read ? [] : read.problems)] };
   observe({ kind: "spec_refused", tenantId: tenant.id, codes: parsed.problems.map((problem) => problem.code) });
   const count = parsed.problems.length === 1 ? "a problem" : `${parsed.problems.length} problems`;
   const isLong = parsed.problems.every(({ code, path }) => code === "LIMIT_EXCEEDED" && path === "limit") && maxRows < JOB_LIMITS.rows;
@@ -226,6 +235,13 @@ function parse(input: unknown, { published, principal, observe }: Call, maxRows:
     ? `For up to ${JOB_LIMITS.rows} rows call ${jobCall(input)}, then get_job.`
     : "Mend the spec and call again; list_metrics and list_values give valid names.";
   throw new AppError("SPEC_INVALID", `The spec has ${count}; nothing was run.`, { problems: parsed.problems, next });
+}
+
+/** A spec whose filters may name kept results. */
+function withFilledFilters(input: unknown, kept: (id: string) => KeptColumns | undefined) {
+  if (typeof input !== "object" || input === null || !("filters" in input)) return { input, problems: [] };
+  const { filters, problems } = withResultValues(input.filters, kept);
+  return { input: { ...input, filters }, problems };
 }
 
 async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Rowless> {
@@ -281,10 +297,18 @@ async function listValues(request: ValuesRequest, call: Call): Promise<ValueList
   return valueList(wanted.dimension, await call.execution.read(call.principal.tenant, statement, call.signal));
 }
 
-async function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
+function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
+  return drillDown(request, { ...call, results: call.kept, read: reader(call) });
+}
+
+function search(request: SearchRequest, call: Call): Promise<SearchResult> {
+  return findIssues(request, { ...call, read: reader(call) });
+}
+
+/** Reads for the caller's tenant, in turn. */
+function reader(call: Call): (statement: BoundStatement) => Promise<Rows> {
   const { principal, execution, signal } = call;
-  const read = (statement: BoundStatement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
-  return drillDown(request, { ...call, results: call.kept, read });
+  return (statement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
 }
 
 /** Runs one stage, timed. */

@@ -39,6 +39,7 @@ export async function openProduct(
     access: async () => (await import("./access.ts")).access(await app.database(), app.keyRing, config),
     migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
     importData: async (order) => (await operator()).importData(await app.database(), order, observe),
+    rebuildSearch: async (order) => (await import("./search-operator.ts")).rebuildSearch(await app.database(), order),
     proveIsolation: async () => (await oversight()).proveIsolation(await app.database(), app.pipeline),
     verifyTrails: async (wanted) => (await oversight()).verifyTrails(await app.database(), wanted),
     exportHeads: async () => (await oversight()).exportHeads(await app.database(), new Date()),

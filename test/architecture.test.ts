@@ -14,14 +14,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   catalog: [],
   spec: ["catalog"],
   plan: ["catalog!", "spec!"],
-  sql: ["plan", "catalog!", "spec!"],
+  // search: how the index is laid out, which its statements read by.
+  sql: ["plan", "catalog!", "spec!", "search"],
   execute: ["sql!", "db", "cache", "observe!"],
   result: ["plan", "spec", "catalog!"],
   chart: ["plan", "spec", "catalog!", "result!"],
   db: ["observe!", "config!", "secrets"],
   cache: ["observe!"],
   jobs: ["db", "observe!"],
-  ingest: ["db", "observe!"],
+  // search: the index is derived data, kept in the import's own transaction.
+  ingest: ["db", "observe!", "search"],
+  search: ["plan", "observe!"],
   audit: ["db", "observe"],
   auth: ["config!", "secrets"],
   secrets: [],
@@ -41,6 +44,7 @@ const COMPOSITION = [
   "config",
   "draw",
   "drill",
+  "find",
   "identity",
   "kept-results",
   "limited",
@@ -51,6 +55,7 @@ const COMPOSITION = [
   "pipeline",
   "product",
   "question",
+  "search-operator",
   "start",
 ];
 
@@ -77,7 +82,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@resvg/resvg-js": ["chart"],
 };
 
-const TOP = ["app", "access", "background", "capacity", "identity", "operator", "oversight", "product", "start", "main"];
+const TOP = ["app", "access", "background", "capacity", "identity", "operator", "oversight", "product", "search-operator", "start", "main"];
 
 /** Cryptography of our own making has one home; elsewhere node:crypto only names, numbers and checks files. */
 const CRYPTO_ANYWHERE = ["createHash", "randomUUID", "randomBytes", "randomInt"];
@@ -163,13 +168,13 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (["pipeline", "question", "long-answer", "kept-results", "drill", "draw"].includes(place))
+  if (["pipeline", "question", "long-answer", "kept-results", "drill", "draw", "find"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
   if (place === "audited")
     return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && ["jobs", "chart", "spec"].includes(target));
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill", "draw"].includes(target)) return false;
+  if ([...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill", "draw", "find"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

@@ -4,7 +4,7 @@ export interface AuditEntry {
   /** The user or key that acted. */
   readonly principal: string;
   /** What the pipeline was asked for. */
-  readonly operation: "run" | "page" | "values" | "drill" | "chart" | "start_job" | "cancel_job" | "job";
+  readonly operation: "run" | "page" | "values" | "drill" | "chart" | "search" | "start_job" | "cancel_job" | "job";
   /** The protocol's tool or the command; null where neither was called. */
   readonly tool: string | null;
   readonly transport: string | null;

@@ -33,6 +33,14 @@ export interface ImportCommand {
   readonly onProgress?: (progress: ImportProgress) => void;
 }
 
+/** One tenant's index of issues, built anew. */
+export interface RebuiltIndex {
+  readonly tenant: string;
+  readonly issues: number;
+  readonly language: string;
+  readonly durationMs: number;
+}
+
 /** A new API key, as an operator orders it. */
 export interface KeyOrder {
   /** Short name of the tenant. */
@@ -92,6 +100,8 @@ export interface Product {
   /** What was migrated, as `number-name`; for the embedded database always nothing, since it migrates when it opens. */
   readonly migrate: () => Promise<readonly string[]>;
   readonly importData: (command: ImportCommand) => Promise<ImportReport>;
+  /** Builds the index of a tenant's issues anew, for all tenants where none is named; in another language where one is. */
+  readonly rebuildSearch: (order: { readonly tenant?: string; readonly language?: string }) => Promise<readonly RebuiltIndex[]>;
   readonly check: () => Promise<readonly { readonly what: string; readonly ok: boolean; readonly found: string; readonly fix?: string }[]>;
   /** Each rule and trial of the tenant walls, on the live database. */
   readonly proveIsolation: () => Promise<readonly Outcome[]>;

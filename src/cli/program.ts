@@ -9,6 +9,7 @@ import { importCommand } from "./import.ts";
 import { doctor, migrateCommand } from "./operate.ts";
 import { auditHeads, auditPrune, auditVerify, proveIsolation } from "./oversight.ts";
 import { query, type QueryOptions } from "./query.ts";
+import { searchRebuild } from "./search.ts";
 import { serve } from "./serve.ts";
 import { type NewTenantOptions, tenantCreate, tenantList } from "./tenant.ts";
 import { worker } from "./worker.ts";
@@ -71,6 +72,11 @@ function addData(root: Command, host: Host): void {
   command(root, "doctor", "check everything; says how to mend what is not well").action(async (options: Common) =>
     failUnless(await doctor(host, flagsOf(options))),
   );
+  const search = root.command("search").description("the index that issues are found by");
+  command(search, "rebuild", "build the index anew from the stored issues")
+    .option("--tenant <name>", "one tenant only")
+    .option("--language <name>", "language that its texts are mostly in, as PostgreSQL names it; simple for none")
+    .action((options: Common & { language?: string }) => searchRebuild(host, flagsOf(options), options));
   const tenant = root.command("tenant").description("make and list tenants");
   command(tenant, "create", "make a tenant")
     .argument("<name>", "short name: a-z, 0-9, - and _")

@@ -2,6 +2,7 @@ import type { Database } from "../db/database.ts";
 import { withTenantWrite } from "../db/tenant-session.ts";
 import { AppError } from "../errors.ts";
 import type { Observe } from "../observe/observation.ts";
+import { indexIssues } from "../search/index-issues.ts";
 import { derive } from "./derive/derive.ts";
 import { IntakeLog } from "./intake.ts";
 import type { ImportWarning, RefusedRow } from "./intake.ts";
@@ -107,6 +108,7 @@ async function run(client: IngestClient, tenantId: number, request: ImportReques
   // Before deriving: an open sprint ends at the instance's newest instant.
   const closed = await closeInstance(target, loader.newestInstant);
   await derive(target, scope);
+  await indexIssues(target, readScope);
   await client.query("select warehouse.refresh_statistics()");
   reportStatuses(settled.statuses, mapping, log);
   return {

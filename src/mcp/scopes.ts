@@ -10,6 +10,7 @@ const SCOPE_OF_TOOL: ReadonlyMap<string, Scope> = new Map([
   ["get_result", "metrics:read"],
   ["drill_down", "drill:read"],
   ["render_chart", "metrics:read"],
+  ["semantic_search", "search:read"],
   ["start_job", "jobs:write"],
   ["get_job", "metrics:read"],
   ["cancel_job", "jobs:write"],

@@ -25,6 +25,7 @@ import { listMetrics } from "./tools/list-metrics.ts";
 import { listValues } from "./tools/list-values.ts";
 import { renderChart } from "./tools/render-chart.ts";
 import { runAnalyticsSpec } from "./tools/run-analytics-spec.ts";
+import { semanticSearch } from "./tools/semantic-search.ts";
 import { startJob } from "./tools/start-job.ts";
 
 /** Makes one server for one caller: for a connection, or for a single request of a transport without connections. */
@@ -89,7 +90,15 @@ function viewOf(catalog: Catalog): View {
 
 /** The tools in the order in which a model should meet them. */
 export function toolsOf(catalog: Catalog, specSchema: JsonSchema): readonly Tool[] {
-  const reading = [listMetrics(catalog), listValues(), runAnalyticsSpec(specSchema), getResult(), drillDown(), renderChart()];
+  const reading = [
+    listMetrics(catalog),
+    listValues(),
+    runAnalyticsSpec(specSchema),
+    getResult(),
+    drillDown(),
+    semanticSearch(),
+    renderChart(),
+  ];
   return [...reading, startJob(), getJob(), cancelJob()];
 }
 

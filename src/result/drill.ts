@@ -3,6 +3,7 @@ import { must } from "../must.ts";
 import { AS_OF_COLUMN } from "../plan/columns.ts";
 import { DRILL, type Drill, type DrillColumn, drillColumns, unitColumns } from "../plan/drill.ts";
 import type { PlanMeasure, PlanOutput } from "../plan/plan.ts";
+import { issueLink } from "./issue-link.ts";
 import type { Rowless } from "./page.ts";
 import type { Cell } from "./result.ts";
 import { dataVersionOf, type RawRows, toCell } from "./shape.ts";
@@ -139,12 +140,7 @@ function cellOf({ stored: { answer }, row, cells, output: { as } }: Opened): { p
 
 /** An issue's page in its tracker, where that is known. */
 function linkOf(cell: (name: string) => Cell): string | null {
-  const [base, kind, key] = [cell(DRILL.baseUrl), cell(DRILL.kind), cell("issue_key")];
-  if (typeof base !== "string" || typeof key !== "string" || !/^https?:\/\/[^\s]+$/i.test(base)) return null;
-  const root = base.replace(/\/+$/, "");
-  if (kind !== "github") return `${root}/browse/${encodeURIComponent(key)}`;
-  const [, repository, number] = /^([\w.-]+\/[\w.-]+)#(\d+)$/.exec(key) ?? [];
-  return repository === undefined ? null : `${root}/${repository}/issues/${number}`;
+  return issueLink(cell(DRILL.baseUrl), cell(DRILL.kind), cell("issue_key"));
 }
 
 /** How the number follows, in words for a model that checks it. */

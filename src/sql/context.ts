@@ -48,6 +48,6 @@ export function datasourceOf(context: SourceContext, name: string): DatasourceDe
  * The instant at which the clocks of the plan's zone first show a local time. Where they are set back over midnight it
  * comes twice, and AT TIME ZONE alone takes the later, which would count the day's first hour to the day before.
  */
-export function firstInstantOf({ timezone }: Context, local: Sql): Sql {
+export function firstInstantOf({ timezone }: Pick<Context, "timezone">, local: Sql): Sql {
   return sql`least(${local} at time zone ${timezone}, (${local} - interval '1 hour') at time zone ${timezone} + interval '1 hour')`;
 }

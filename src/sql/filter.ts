@@ -3,8 +3,11 @@ import type { FilterValue, SpecFilter } from "../spec/spec.ts";
 import { type Context, firstInstantOf } from "./context.ts";
 import { ident, join, type Sql, sql, value } from "./fragment.ts";
 
+/** All that a condition takes from its statement. */
+type Zoned = Pick<Context, "timezone">;
+
 /** A condition on one column of the rows. Null rows stay under `!=` and `not_in`. */
-export function filterCondition(context: Context, filter: PlanFilter): Sql {
+export function filterCondition(context: Zoned, filter: PlanFilter): Sql {
   const column = ident("r", filter.field);
   switch (filter.kind) {
     case "text":
@@ -88,7 +91,7 @@ function nullTest(column: Sql, op: SpecFilter["op"]): Sql {
 }
 
 /** A date means its whole day in the spec's zone; an instant itself. */
-function timeCondition(context: Context, column: Sql, { op, values }: SpecFilter): Sql {
+function timeCondition(context: Zoned, column: Sql, { op, values }: SpecFilter): Sql {
   const spans = values.map((written) => spanOf(context, written));
   const [first, second] = spans;
   if (!first) return nullTest(column, op);
@@ -120,7 +123,7 @@ interface Span {
   readonly isDay: boolean;
 }
 
-function spanOf(context: Context, written: FilterValue): Span {
+function spanOf(context: Zoned, written: FilterValue): Span {
   const text = String(written);
   if (text.includes("T")) {
     const instant = value(text, "timestamptz");

@@ -32,7 +32,10 @@ export function sql(strings: TemplateStringsArray, ...inner: readonly Sql[]): Sq
 }
 
 /** A bind parameter with its PostgreSQL type. Keep the fragment to place the same value again. */
-export function value(bound: unknown, type: "int" | "float8" | "text" | "text[]" | "date" | "timestamp" | "timestamptz" | "interval"): Sql {
+export function value(
+  bound: unknown,
+  type: "int" | "bigint[]" | "float8" | "text" | "text[]" | "date" | "timestamp" | "timestamptz" | "interval" | "json",
+): Sql {
   return make([{ bound }, `::${type}`]);
 }
 
@@ -51,6 +54,12 @@ export function verified(expression: string): Sql {
 export function literal(number: number): Sql {
   if (!Number.isFinite(number)) throw new Error(`not a finite number: ${number}`);
   return make([`${number}::float8`]);
+}
+
+/** A whole number written as a literal: for constants of ours, never for a caller's value. */
+export function integer(number: number): Sql {
+  if (!Number.isSafeInteger(number)) throw new Error(`not a whole number: ${number}`);
+  return make([String(number)]);
 }
 
 export function join(fragments: readonly Sql[], separator: ", " | " and " | " or " | " union all " | "\n" | " + "): Sql {

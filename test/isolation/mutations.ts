@@ -75,6 +75,18 @@ export const MUTATIONS: readonly Mutation[] = [
     sql: "create schema side; create table side.copy as select * from warehouse.issue",
     caughtBy: ["rls-enabled", "owned-by-owner"],
   },
+  { name: "wall dropped from the search index", sql: "drop policy tenant_wall on warehouse.search_posting", caughtBy: "tenant-wall" },
+  { name: "the search index not forced", sql: "alter table warehouse.search_document no force row level security", caughtBy: "rls-forced" },
+  {
+    name: "the search index closed to the reader",
+    sql: "drop policy reader_select on warehouse.search_corpus",
+    caughtBy: "policy-missing",
+  },
+  {
+    name: "terms of all tenants under one key",
+    sql: "create unique index on warehouse.search_posting (term, tenant_id, block)",
+    caughtBy: "key-leads-with-tenant",
+  },
   // the context
   {
     name: "the context always tenant 1",

@@ -29,6 +29,7 @@ test("text of the tracker stands inside a block that it cannot end, on lines of 
   for (const [name, input] of [
     ["run_analytics_spec", { measures: [{ name: "wip" }] }],
     ["list_values", { dimension: "label" }],
+    ["semantic_search", { queries: ["anything"] }],
     // The pipeline in memory numbers its results.
     ["drill_down", { result_id: "res_1", row: 0, measure: "wip" }],
   ] as const) {

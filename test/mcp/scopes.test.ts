@@ -16,6 +16,7 @@ const NOBODY = testPrincipal(testTenant({ id: 7 }), "eve", { scopes: ["jobs:writ
 /** Tools that ask for another scope than to read metrics. */
 const SPECIAL = new Map([
   ["drill_down", "drill:read"],
+  ["semantic_search", "search:read"],
   ["start_job", "jobs:write"],
   ["cancel_job", "jobs:write"],
 ]);

@@ -11,6 +11,7 @@ import { EXPORT_ROWS, INLINE_ROWS, pageOf, readCursor } from "../../src/result/p
 import type { StoredResult } from "../../src/result/page.ts";
 import type { Cell, ResultColumn } from "../../src/result/result.ts";
 import type { ChartFormat } from "../../src/spec/chart.ts";
+import type { SearchResult } from "../../src/result/search.ts";
 import { parseSpec } from "../../src/spec/parse.ts";
 import type { Spec } from "../../src/spec/spec.ts";
 import type { Principal } from "../../src/tenant.ts";
@@ -131,6 +132,10 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
       call.onStage?.("chart");
       return chartOf(id ?? "", request.format ?? "png");
     },
+    search: async (principal, request) => {
+      pipeline.seen.push({ principal, input: request });
+      return hitsOf();
+    },
     startJob: async (principal, { spec, priority }) => {
       pipeline.seen.push({ principal, input: spec });
       const job_id = `job_${jobs.size + 1}`;
@@ -195,6 +200,37 @@ function chartOf(result_id: string, format: ChartFormat): Chart {
       warnings: [],
       deprecations: [],
       partial_buckets: [],
+    },
+  };
+}
+
+function hitsOf(): SearchResult {
+  const hits = HOSTILE_VALUES.map((text, at) => ({
+    issue_key: `DM-${at}`,
+    title: text,
+    snippet: text,
+    project_key: "DM",
+    issue_type: text,
+    status: text,
+    resolution: null,
+    created_at: "2024-05-01T00:00:00.000Z",
+    updated_at: null,
+    resolved_at: null,
+    instance_id: "inst1",
+    link: null,
+    score: 0.5,
+    signals: { lexical: 0.5, title: 0.5 },
+  }));
+  return {
+    data: { hits, total: hits.length, truncated: false, next_cursor: null, query_time_ms: 1 },
+    meta: {
+      mode: "lexical",
+      result_id: "res_search",
+      result_uri: "metricgate://results/res_search",
+      catalog_version: "1.0.0",
+      timezone: "UTC",
+      data_as_of: null,
+      warnings: [],
     },
   };
 }

@@ -140,6 +140,8 @@ export const FUNCTION_GRANTS: readonly (readonly [signature: string, role: strin
   ["ctx.tenant_id()", "metricgate_audit_reader"],
   ["warehouse.ensure_event_partitions(timestamp with time zone,timestamp with time zone)", "metricgate_ingest"],
   ["warehouse.refresh_statistics()", "metricgate_ingest"],
+  ["warehouse.search_lexeme(text,text)", "metricgate_reader"],
+  ["warehouse.search_lexeme(text,text)", "metricgate_ingest"],
   ["audit.append(jsonb)", "metricgate_auditor"],
   ["ctx.tenant_id()", "metricgate_jobs"],
   ["bullmq.%", "metricgate_queue"],

@@ -1,0 +1,59 @@
+import { distance } from "fastest-levenshtein";
+import type { Ask } from "./ask.ts";
+
+/** Words of a question that are looked up. */
+const MAX_WORDS = 12;
+const MIN_LETTERS = 4;
+/** From this length on two letters may be wrong. */
+const LONG_LETTERS = 8;
+
+/** Words of a question that may be misspelt: none of it was found. */
+export function doubtfulWords({ probes }: Ask): string[] {
+  const words = probes
+    // What is quoted is meant as it is written.
+    .filter(({ phrases }) => phrases.length === 0)
+    .flatMap(({ terms }) => terms.map(({ term }) => term))
+    .filter((term) => term.length >= MIN_LETTERS && /^\p{L}+$/u.test(term));
+  return [...new Set(words)].slice(0, MAX_WORDS);
+}
+
+/** The first letters under which a vocabulary has them. */
+export function initialsOf(words: readonly string[]): string[] {
+  return [...new Set(words.map((word) => Array.from(word)[0] ?? ""))];
+}
+
+/**
+ * For each misspelt word the known term that is nearest, the more frequent one first where several are; words that are near none
+ * are left out. Known terms are stems, so that the end of a word may be missing from them.
+ */
+export function correctionsOf(words: readonly string[], vocabulary: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const word of words) {
+    let best = { term: "", wrong: (word.length >= LONG_LETTERS ? 2 : 1) + 1 };
+    for (const term of vocabulary) {
+      if (term.length < MIN_LETTERS || term.length > word.length + 2 || term.length < word.length - 4) continue;
+      const wrong = Math.min(
+        distance(word, term),
+        distance(word.slice(0, term.length), term),
+        distance(word.slice(0, term.length + 1), term),
+      );
+      if (wrong < best.wrong && term[0] === word[0]) best = { term, wrong };
+    }
+    // Nothing wrong: a known word, which what was asked besides left without an issue.
+    if (best.term !== "" && best.wrong > 0) found.set(word, best.term);
+  }
+  return found;
+}
+
+/** The question with its misspelt words replaced by known terms, which are stems already. */
+export function corrected(ask: Ask, corrections: ReadonlyMap<string, string>): Ask {
+  const probes = ask.probes.map((probe) => ({
+    ...probe,
+    phrases: [],
+    terms: probe.terms.map((one) => {
+      const known = corrections.get(one.term);
+      return known === undefined ? one : { ...one, term: known, isWord: false };
+    }),
+  }));
+  return { ...ask, probes };
+}
