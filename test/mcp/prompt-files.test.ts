@@ -72,6 +72,8 @@ test("every spec and metric that a prompt shows is one that the catalog can answ
     "run_analytics_spec",
     "semantic_search",
     "data_as_of",
+    "similar_to",
+    "result_id",
     "last_quarter",
   ]);
   for (const { name, body } of prompts) {
