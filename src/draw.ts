@@ -9,7 +9,7 @@ import { AppError } from "./errors.ts";
 import type { KeptResults } from "./kept-results.ts";
 import { resultColumns } from "./result/columns.ts";
 import type { Rowless, StoredResult } from "./result/page.ts";
-import type { Cell, Result } from "./result/result.ts";
+import type { Result } from "./result/result.ts";
 import { type ChartByIdRequest, type ChartFormat, chartProblems, type ChartRequest } from "./spec/chart.ts";
 import type { Spec, SpecChart } from "./spec/spec.ts";
 import type { Principal } from "./tenant.ts";

@@ -2,6 +2,7 @@ import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { Rows } from "./db/database.ts";
 import { AppError } from "./errors.ts";
+import { columnsOfHandles, type KeptResults } from "./kept-results.ts";
 import { must } from "./must.ts";
 import { AS_OF_COLUMN, VERSION_COLUMN } from "./plan/columns.ts";
 import { SEARCH, type SearchPlan } from "./plan/search.ts";
@@ -32,7 +33,8 @@ export interface Finder {
   /** What the principal may ask about. */
   readonly published: Catalog;
   readonly principal: Principal;
-  readonly results: Pick<ResultStore<StoredResult>, "put" | "get">;
+  readonly results: Pick<ResultStore<StoredResult>, "put">;
+  readonly kept: KeptResults;
   /** Runs a statement for the principal's tenant, in turn. */
   readonly read: (statement: Statement) => Promise<Rows>;
 }
@@ -61,8 +63,8 @@ interface Question {
 /** The issues that are about what was asked, best first. Throws AppError SPEC_INVALID, and NOT_FOUND for an issue that is not there. */
 export async function findIssues(request: SearchRequest, finder: Finder): Promise<SearchResult> {
   const startMs = performance.now();
-  const { catalog, published, principal, results, read } = finder;
-  const search = parseSearchRequest(request, published, (id) => results.get(principal, id)?.answer);
+  const { catalog, published, principal, results, kept, read } = finder;
+  const search = parseSearchRequest(request, published, await columnsOfHandles(kept, principal, request.filters));
   const question = await questionOf(search, finder);
   const { looked, ask, mode, warnings } = await lookUp(question, search, finder);
   const ranked = rank(looked.findings, { ask, ...(question.like === undefined ? {} : { like: question.like }), limit: KEPT_HITS });

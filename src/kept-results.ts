@@ -2,6 +2,8 @@ import type { ResultStore } from "./cache/result-store.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { KeptPage, Rowless, StoredResult } from "./result/page.ts";
 import type { Cell } from "./result/result.ts";
+import { MAX_FILTER_VALUES } from "./spec/shape.ts";
+import { handlesIn, type KeptColumns } from "./spec/result-values.ts";
 import type { Principal } from "./tenant.ts";
 
 export interface RowBounds {
@@ -29,4 +31,21 @@ export function keptResults(own: Pick<ResultStore<StoredResult>, "get">, jobs: P
       return { stored: found.answer as Rowless, rows: found.rows as readonly (readonly Cell[])[], rowCount: found.rowCount };
     },
   };
+}
+
+/** Handles that the filters of one call may name; the others are looked up no more than ones that are absent. */
+const MAX_HANDLES = 5;
+
+/** What the results have in their columns that filters name by their handles: enough rows to be too many values for a filter. */
+export async function columnsOfHandles(
+  results: KeptResults,
+  principal: Principal,
+  filters: unknown,
+): Promise<(id: string) => KeptColumns | undefined> {
+  const found = new Map<string, KeptColumns>();
+  for (const id of handlesIn(filters).slice(0, MAX_HANDLES)) {
+    const page = await results.page(principal, id, { offset: 0, limit: MAX_FILTER_VALUES + 1 });
+    if (page !== undefined) found.set(id, { columns: page.stored.answer.columns, rows: page.rows });
+  }
+  return (id) => found.get(id);
 }

@@ -1,4 +1,6 @@
+import { answerJobSpec, answerSpec, chartsFor, readSpec, refreshAnswer } from "./answering.ts";
 import type { AnswerCache } from "./cache/answer-cache.ts";
+import { type Call, stage } from "./call.ts";
 import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import { catalogViews } from "./catalog/narrow.ts";
@@ -7,37 +9,21 @@ import type { Renderer } from "./chart/render/pool.ts";
 import type { BoundStatement, Database, Rows } from "./db/database.ts";
 import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
-import { createExecution, type Execution } from "./execute/execution.ts";
+import { createExecution } from "./execute/execution.ts";
 import { type GateLimits, INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limits.ts";
 import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
 import { findIssues } from "./find.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { Job } from "./jobs/job.ts";
-import { type KeptResults, keptResults } from "./kept-results.ts";
-import { answerAtLength, type Taking } from "./long-answer.ts";
+import { keptResults } from "./kept-results.ts";
+import { type Taking } from "./long-answer.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
-import { buildPlan } from "./plan/build.ts";
-import type { Plan } from "./plan/plan.ts";
-import { questionOf } from "./question.ts";
 import type { DrillResult } from "./result/drill.ts";
-import { basisOf, explainedResult, metaOf } from "./result/meta.ts";
-import {
-  approximateBytes,
-  cacheSeconds,
-  EXPORT_ROWS,
-  INLINE_ROWS,
-  pageOf,
-  pageOfRows,
-  readCursor,
-  type Rowless,
-  type StoredResult,
-} from "./result/page.ts";
+import { cacheSeconds, EXPORT_ROWS, INLINE_ROWS, pageOfRows, readCursor, type Rowless, type StoredResult } from "./result/page.ts";
 import type { Result, ValueList } from "./result/result.ts";
 import type { SearchResult } from "./result/search.ts";
 import { valueList } from "./result/value-list.ts";
 import type { ChartByIdRequest, ChartRequest } from "./spec/chart.ts";
-import { jobCall } from "./spec/job-call.ts";
-import { parseSpec } from "./spec/parse.ts";
 import {
   type DrillRequest,
   type JobStateRequest,
@@ -49,12 +35,8 @@ import {
   type StartRequest,
   type ValuesRequest,
 } from "./spec/requests.ts";
-import { type KeptColumns, withResultValues } from "./spec/result-values.ts";
 import type { SearchRequest } from "./spec/search-request.ts";
 import type { Spec } from "./spec/spec.ts";
-import { compile } from "./sql/compile.ts";
-import type { Statement } from "./sql/fragment.ts";
-import { compileDataVersion } from "./sql/state.ts";
 import { compileValues } from "./sql/values.ts";
 import type { Principal } from "./tenant.ts";
 
@@ -113,19 +95,10 @@ export interface PipelineParts {
   readonly gateLimits?: GateLimits;
 }
 
-type Call = PipelineParts &
-  CallOptions & {
-    readonly principal: Principal;
-    readonly kept: KeptResults;
-    readonly published: Catalog;
-    readonly execution: Execution;
-    readonly warmUp: WarmUp<Spec>;
-  };
-
 export function createPipeline(parts: PipelineParts): Pipeline {
   const viewOf = catalogViews(parts.catalog);
   const catalogFor = ({ allowed }: Principal): Catalog => viewOf(allowed.metrics);
-  const warmUp: WarmUp<Spec> = createWarmUp({ ...parts, refresh: (principal, spec) => refresh(spec, inside(principal)) });
+  const warmUp: WarmUp<Spec> = createWarmUp({ ...parts, refresh: (principal, spec) => refreshAnswer(spec, inside(principal)) });
   const kept = keptResults(parts.results, parts.jobs);
   const execution = createExecution({ ...parts, onDataVersion: warmUp.noticed, nowMs: () => Date.now() });
   const inside = (principal: Principal, options: CallOptions = {}): Call => ({
@@ -140,7 +113,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   return {
     catalog: parts.catalog,
     catalogFor,
-    run: (principal, input, options) => onlyAppErrors(() => runSpec(input, inside(principal, options))),
+    run: (principal, input, options) => onlyAppErrors(() => answerSpec(input, inside(principal, options))),
     page: (principal, request) => onlyAppErrors(() => readPage(request, inside(principal))),
     values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
     drill: (principal, request, options) => onlyAppErrors(() => openNumber(request, inside(principal, options))),
@@ -149,7 +122,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     startJob: (principal, request) => onlyAppErrors(() => startJob(request, inside(principal))),
     job: (principal, request, options) => onlyAppErrors(() => jobState(request, inside(principal, options))),
     cancelJob: (principal, request) => onlyAppErrors(() => deskOf(parts).cancel(principal, parseJobState(request).jobId)),
-    answerJob: (principal, input, options) => onlyAppErrors(() => answerJob(input, inside(principal, options), options)),
+    answerJob: (principal, input, options) => onlyAppErrors(() => answerJobSpec(input, inside(principal, options), options)),
   };
 }
 
@@ -159,41 +132,6 @@ async function onlyAppErrors<T>(work: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     throw toAppError(error);
   }
-}
-
-/** Unknown JSON → parse → plan → compile → execute → shape → an answer. */
-async function runSpec(input: unknown, call: Call): Promise<Result> {
-  const { catalog, results, principal, execution, signal } = call;
-  const startMs = performance.now();
-  const spec = await stage(call, "parse", () => parse(input, call));
-  const charts = await chartsFor(spec, call);
-  const plan = await planned(spec, call);
-  // Nothing can be refused from here on without a look at the data: while the statement is written, its version is read.
-  const version = execution.versionOf(principal.tenant, compileDataVersion(principal, catalog), signal);
-  const statement = await compiled(plan, call);
-  const question = questionOf({ spec, plan, statement }, { ...call, version, timed: (name, work) => stage(call, name, work) });
-  if (spec.dry_run) {
-    const { admission, ...estimate } = await stage(call, "execute", () => execution.explain(question, signal));
-    return explainedResult({ plan, statement: statement.text, estimate, admission }, { spec, plan, catalog });
-  }
-  const { value: answer, cached, expiresAtMs } = await execution.answer(question, signal);
-  call.warmUp.asked(principal, spec);
-  const queryTimeMs = Math.round((performance.now() - startMs) * 10) / 10;
-  const plain: StoredResult = { answer, queryTimeMs, cached, expiresAtMs, basis: basisOf(plan), meta: metaOf(spec, answer, catalog) };
-  const stored = charts === undefined ? plain : charts.noted(plain);
-  const id = results.put(principal, stored, approximateBytes(answer.rows));
-  const page = pageOf(id, stored, { offset: 0, limit: INLINE_ROWS, cacheSeconds: cacheSeconds(stored, Date.now()) });
-  return charts === undefined ? page : charts.withUri(page);
-}
-
-/** What a spec's wish for a chart adds to its answer; undefined of a spec without one. Throws SPEC_INVALID where no rows could fulfil it. */
-async function chartsFor({ chart, ...rest }: Spec, call: Call) {
-  if (chart === null) return undefined;
-  // Loaded here: most questions wish for no chart.
-  const { checkWish, noteOf, withChartUri } = await import("./draw.ts");
-  checkWish({ ...rest, chart }, call);
-  const noted = (stored: StoredResult): StoredResult => ({ ...stored, meta: { ...stored.meta, chart: noteOf(stored, chart, call) } });
-  return { noted, withUri: withChartUri };
 }
 
 async function draw(request: ChartRequest | ChartByIdRequest, call: Call): Promise<Chart> {
@@ -206,56 +144,9 @@ async function draw(request: ChartRequest | ChartByIdRequest, call: Call): Promi
   );
 }
 
-/** Asks a question again for nobody in particular, with today's ranges, so that the next to ask finds it answered. */
-async function refresh(spec: Spec, call: Call): Promise<boolean> {
-  const plan = await planned(spec, call);
-  const statement = await compiled(plan, call);
-  return call.execution.refresh(questionOf({ spec, plan, statement }, { ...call, timed: (_name, work) => Promise.resolve(work()) }));
-}
-
-function planned(spec: Spec, call: Call): Promise<Plan> {
-  const { catalog, now, principal } = call;
-  return stage(call, "plan", () => buildPlan(spec, { catalog, now: now(), weekStart: principal.tenant.weekStart }));
-}
-
-function compiled(plan: Plan, call: Call): Promise<Statement> {
-  return stage(call, "compile", () => compile(plan, call.principal, call.catalog));
-}
-
-function parse(input: unknown, { published, principal, observe, results }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {
-  const { tenant } = principal;
-  const filled = withFilledFilters(input, (id) => results.get(principal, id)?.answer);
-  const read = parseSpec(filled.input, { catalog: published, defaultTimezone: tenant.timezone, maxRows });
-  if ("spec" in read && filled.problems.length === 0) return read.spec;
-  const parsed = { problems: [...filled.problems, ...("spec" in read ? [] : read.problems)] };
-  observe({ kind: "spec_refused", tenantId: tenant.id, codes: parsed.problems.map((problem) => problem.code) });
-  const count = parsed.problems.length === 1 ? "a problem" : `${parsed.problems.length} problems`;
-  const isLong = parsed.problems.every(({ code, path }) => code === "LIMIT_EXCEEDED" && path === "limit") && maxRows < JOB_LIMITS.rows;
-  const next = isLong
-    ? `For up to ${JOB_LIMITS.rows} rows call ${jobCall(input)}, then get_job.`
-    : "Mend the spec and call again; list_metrics and list_values give valid names.";
-  throw new AppError("SPEC_INVALID", `The spec has ${count}; nothing was run.`, { problems: parsed.problems, next });
-}
-
-/** A spec whose filters may name kept results. */
-function withFilledFilters(input: unknown, kept: (id: string) => KeptColumns | undefined) {
-  if (typeof input !== "object" || input === null || !("filters" in input)) return { input, problems: [] };
-  const { filters, problems } = withResultValues(input.filters, kept);
-  return { input: { ...input, filters }, problems };
-}
-
-async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Rowless> {
-  const spec = await stage(call, "parse", () => parse(input, call, JOB_LIMITS.rows));
-  const asking = { ...call, timed: <T>(name: Stage, work: () => T | Promise<T>) => stage(call, name, work) };
-  const { execution } = call;
-  const plan = await planned(spec, call);
-  const statement = await compiled(plan, call);
-  return answerAtLength({ spec, plan, statement }, asking, { ...taking, execution, database: await call.database() });
-}
-
 async function startJob(request: StartRequest, call: Call): Promise<Job> {
   const { priority, idempotencyKey } = parseStart(request);
-  const spec = { ...parse(request.spec, call, JOB_LIMITS.rows), dry_run: false };
+  const spec = { ...(await readSpec(request.spec, call, JOB_LIMITS.rows)), dry_run: false };
   await chartsFor(spec, call);
   return deskOf(call).start(call.principal, { spec, priority, idempotencyKey });
 }
@@ -309,15 +200,4 @@ function search(request: SearchRequest, call: Call): Promise<SearchResult> {
 function reader(call: Call): (statement: BoundStatement) => Promise<Rows> {
   const { principal, execution, signal } = call;
   return (statement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
-}
-
-/** Runs one stage, timed. */
-async function stage<T>({ onStage, observe, principal }: Call, name: Stage, work: () => T | Promise<T>): Promise<T> {
-  onStage?.(name);
-  const startMs = performance.now();
-  try {
-    return await work();
-  } finally {
-    observe({ kind: "stage_finished", stage: name, tenantId: principal.tenant.id, durationMs: performance.now() - startMs });
-  }
 }

@@ -39,7 +39,9 @@ const COMPOSITION = [
   "app",
   "access",
   "audited",
+  "answering",
   "background",
+  "call",
   "capacity",
   "config",
   "draw",
@@ -116,7 +118,7 @@ const placeOf = (path: string): string => (path.includes("/") ? (path.split("/")
 
 test("the parser really saw the source", () => {
   expect(files.length).toBeGreaterThan(80);
-  expect(importsOf(join(SRC, "pipeline.ts")).map((one) => one.from)).toContain("./sql/compile.ts");
+  expect(importsOf(join(SRC, "answering.ts")).map((one) => one.from)).toContain("./sql/compile.ts");
   expect(importsOf(join(SRC, "app.ts")).map((one) => one.from)).toContain("./db/embedded/embedded.ts");
 });
 
@@ -168,13 +170,16 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (["pipeline", "question", "long-answer", "kept-results", "drill", "draw", "find"].includes(place))
+  if (["pipeline", "question", "long-answer", "kept-results", "drill", "draw", "find", "answering", "call"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
   if (place === "audited")
     return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && ["jobs", "chart", "spec"].includes(target));
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill", "draw", "find"].includes(target)) return false;
+  if (
+    [...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill", "draw", "find", "answering", "call"].includes(target)
+  )
+    return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

@@ -11,6 +11,15 @@ export interface KeptColumns {
 const RESULT_ID = /^res_[A-Za-z0-9_-]{22}$/;
 const TAKING = ["in", "not_in"];
 
+/** The handles that filters name, each once. */
+export function handlesIn(filters: unknown): readonly string[] {
+  if (!Array.isArray(filters)) return [];
+  const named = filters.flatMap((filter: unknown) =>
+    isRecord(filter) && TAKING.includes(String(filter["op"])) ? [filter["values"], filter["value"]].flat(2).filter(isHandle) : [],
+  );
+  return [...new Set(named)];
+}
+
 /**
  * The same filters with each result's handle among the values of `in` and `not_in` replaced by what that result has in the
  * field's column: `{"field":"issue_key","op":"in","values":["res_…"]}` is the issues that a search found. `kept` is the caller's

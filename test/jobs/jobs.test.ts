@@ -68,6 +68,21 @@ describeOnEachQueue("background jobs", (get, open) => {
     expect(beyond.details.problems?.[0]).toMatchObject({ code: "BAD_VALUE", path: "row" });
   });
 
+  test("what a job found can be a filter's values, for whoever ordered it", async () => {
+    await using on = await open();
+    await on.work();
+    const ann = testPrincipal(ours, "ann");
+    const spec = { ...CREATED, dimensions: ["issue_key"], limit: 3 };
+    const { result_id } = await on.ended(ann, (await on.pipeline.startJob(ann, { spec })).job_id);
+    const those = { ...CREATED, dimensions: ["issue_key"], filters: [{ field: "issue_key", op: "in", values: [result_id] }] };
+    expect((await on.pipeline.run(ann, those)).data.rows).toEqual((await on.pipeline.run(ann, spec)).data.rows);
+    const refused = await failure(on.pipeline.run(testPrincipal(theirs, "eve"), those));
+    expect(refused.details.problems?.[0]).toMatchObject({ code: "BAD_VALUE", path: "filters[0].values" });
+    const { result_id: large } = await on.ended(ann, (await on.pipeline.startJob(ann, { spec: BY_ISSUE })).job_id);
+    const many = await on.pipeline.run(ann, { ...those, filters: [{ field: "issue_key", op: "in", values: [large] }] });
+    expect(many.data.total).toBe(120);
+  });
+
   test("what is told of somebody else's takes as long as what is told of nothing", async () => {
     await using on = await open();
     await on.work();
