@@ -27,7 +27,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   secrets: [],
   observe: [],
   mcp: ["pipeline!", "jobs!", "catalog", "spec", "result", "observe"],
-  http: ["mcp", "pipeline!", "observe"],
+  http: ["mcp", "pipeline!", "observe", "result"],
   cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
 };
 
@@ -66,6 +66,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   pino: ["observe"],
   "@elastic/ecs-pino-format": ["observe"],
   hono: ["http"],
+  "hyparquet-writer": ["result"],
   "@hono/node-server": ["http"],
   commander: ["cli", "start"],
   "libpg-query": ["catalog"],
