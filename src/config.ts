@@ -48,6 +48,7 @@ const count = (min: number) =>
     .transform(Number)
     .refine((value) => value >= min, `must be at least ${min}`);
 
+const RATE_LIMIT_STORES = ["memory", "postgres", "redis"] as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 /** Settings by their name in the environment; the file uses the same names. */
@@ -82,6 +83,7 @@ const settingsSchema = z.object({
   METRICGATE_RATE_LIMIT_TENANT: count(1).optional(),
   METRICGATE_RATE_LIMIT_PRINCIPAL: count(1).optional(),
   METRICGATE_RATE_LIMIT_BURST: count(0).optional(),
+  METRICGATE_RATE_LIMIT_STORE: z.enum(RATE_LIMIT_STORES, `must be one of ${RATE_LIMIT_STORES.join(", ")}`).optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
 
@@ -123,8 +125,13 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Absent: nothing is shared between processes. */
   readonly redisUrl?: string;
-  /** Calls a minute of a tenant and of one caller, and calls beyond in ten minutes. */
-  readonly rateLimits: { readonly tenantPerMinute: number; readonly principalPerMinute: number; readonly burst: number };
+  /** Calls a minute of a tenant and of one caller, and calls beyond in ten minutes; and where they are counted. */
+  readonly rateLimits: {
+    readonly tenantPerMinute: number;
+    readonly principalPerMinute: number;
+    readonly burst: number;
+    readonly store: (typeof RATE_LIMIT_STORES)[number];
+  };
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -239,10 +246,14 @@ function oauthOf(settings: z.output<typeof settingsSchema>): OAuthSettings | und
 }
 
 function rateLimitsOf(settings: z.output<typeof settingsSchema>): Config["rateLimits"] {
+  const store = settings.METRICGATE_RATE_LIMIT_STORE ?? (settings.METRICGATE_REDIS_URL === undefined ? "memory" : "redis");
+  if (store === "redis" && settings.METRICGATE_REDIS_URL === undefined)
+    throw new ConfigInvalid("METRICGATE_RATE_LIMIT_STORE: redis needs METRICGATE_REDIS_URL to be set");
   return {
     tenantPerMinute: settings.METRICGATE_RATE_LIMIT_TENANT ?? RATE_LIMITS.tenantPerMinute,
     principalPerMinute: settings.METRICGATE_RATE_LIMIT_PRINCIPAL ?? RATE_LIMITS.principalPerMinute,
     burst: settings.METRICGATE_RATE_LIMIT_BURST ?? RATE_LIMITS.burst,
+    store,
   };
 }
 
