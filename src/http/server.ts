@@ -68,14 +68,16 @@ const SESSIONS = { maxSessions: 1000, idleMs: 30 * 60_000 };
 
 /** Listens. Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
 export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
-  const { mcp, host, port } = options;
+  const { host, port } = options;
+  const address = (): string => `http://${shownHost(host)}:${(server.address() as AddressInfo).port}/mcp`;
+  const mcp: McpParts = { ...options.mcp, resultsUrl: () => new URL("results/", options.publicUrl ?? address()).href };
   const sessions = { ...SESSIONS, ...(options.sessionStream === undefined ? {} : { stream: options.sessionStream }) };
   const auth: HttpAuth = options.auth ?? { required: false };
   const limits = options.callsLeft === undefined ? undefined : rateLimitHeaders(options.callsLeft);
   const told = limits === undefined ? {} : { onCaller: limits.onCaller };
   const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions, auth, ...told });
   const drain = createDrain();
-  const app = routes({ ...options, auth, isStopping: () => drain.isStopping }, { endpoint, limits, drain });
+  const app = routes({ ...options, mcp, auth, isStopping: () => drain.isStopping }, { endpoint, limits, drain });
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
@@ -91,7 +93,7 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   await listen(server, host, port);
   const { toolsChanged, promptsChanged, resourcesChanged, resourceUpdated } = endpoint;
   return {
-    url: `http://${shownHost(host)}:${(server.address() as AddressInfo).port}/mcp`,
+    url: address(),
     toolsChanged,
     promptsChanged,
     resourcesChanged,
