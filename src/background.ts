@@ -5,10 +5,11 @@ import type { Database } from "./db/database.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import { type JobDesk, jobDesk, type JobEvents, jobEvents } from "./jobs/desk.ts";
 import { follower } from "./jobs/follow.ts";
-import { jobStore, type JobStore } from "./jobs/job-store.ts";
+import { jobStore } from "./jobs/job-store.ts";
 import { WORKER_LIMITS } from "./jobs/limits.ts";
 import type { JobQueue } from "./jobs/queue.ts";
 import { storedResults } from "./jobs/results.ts";
+import { runTask, TASKS } from "./jobs/tasks.ts";
 import type { JobWorker } from "./jobs/worker.ts";
 import { must } from "./must.ts";
 import type { Observe } from "./observe/observation.ts";
@@ -30,12 +31,14 @@ export interface BackgroundParts {
   readonly config: Pick<Config, "databaseUrl" | "dataDir" | "redisUrl">;
   readonly database: () => Promise<Database>;
   readonly observe: Observe;
+  /** In place of TASKS. */
+  readonly tasks?: Readonly<Record<string, string>>;
 }
 
 /** How long a step of closing may take that waits for a database. */
 const CLOSE_MS = 1_000;
 
-export function openBackground({ config, database, observe }: BackgroundParts): Background {
+export function openBackground({ config, database, observe, tasks = TASKS }: BackgroundParts): Background {
   const events = jobEvents();
   const store = jobStore(database, observe);
   const closing = new AbortController();
@@ -69,12 +72,14 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
   async function begin(answer: Pipeline["answerJob"]): Promise<void> {
     const [line, opened, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
     if (closing.signal.aborted) return;
+    const tenantIds = async (): Promise<readonly number[]> => (await tenantDirectory(opened).list()).map(({ id }) => id);
     worker = startWorker({
       store,
       queue: line,
       events,
       answer,
       observe,
+      tenantIds,
       limits: WORKER_LIMITS[opened.mode],
       principalOf: async (tenantId, job) => {
         const tenants = await tenantDirectory(opened).list();
@@ -82,14 +87,10 @@ export function openBackground({ config, database, observe }: BackgroundParts): 
         return restorePrincipal(must(tenant, "the job's tenant"), job.user, job.extent);
       },
     });
-    await putInLine(store, line, opened);
+    await line.schedule(tasks);
+    // What was left out of the line while nobody worked.
+    await runTask("put_in_line", { store, queue: line, tenantIds });
   }
-}
-
-/** Jobs whose worker or server ended before they were in line; the line takes each once. */
-async function putInLine(store: JobStore, line: JobQueue, database: Database): Promise<void> {
-  for (const { id } of await tenantDirectory(database).list())
-    for (const { handle, place } of await store.open(id)) await line.add(handle, place);
 }
 
 /** Loaded when first used: a start over stdio waits for what it imports. */

@@ -30,7 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   secrets: [],
   observe: [],
   mcp: ["pipeline!", "jobs!", "chart!", "catalog", "spec", "result", "observe"],
-  http: ["mcp", "pipeline!", "observe"],
+  http: ["mcp", "pipeline!", "observe", "result"],
   cli: ["pipeline!", "chart!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
 };
 
@@ -74,6 +74,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   pino: ["observe"],
   "@elastic/ecs-pino-format": ["observe"],
   hono: ["http"],
+  "hyparquet-writer": ["result"],
   "@hono/node-server": ["http"],
   commander: ["cli", "start"],
   "libpg-query": ["catalog"],

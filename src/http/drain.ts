@@ -44,7 +44,8 @@ export function createDrain(): Drain {
 }
 
 /** Streams of notices stay open until somebody ends them: they are no calls that wait for an answer. */
-function isAnswered({ method, headers }: Request): boolean {
+function isAnswered({ method, headers, url }: Request): boolean {
+  if (new URL(url).pathname.startsWith("/results/")) return true;
   return method === "POST" && headers.get("mcp-method") !== "subscriptions/listen";
 }
 

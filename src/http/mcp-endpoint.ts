@@ -1,5 +1,5 @@
 import { createMcpHandler, isInitializeRequest, isLegacyRequest } from "@modelcontextprotocol/server";
-import { AppError, toAppError } from "../errors.ts";
+import { AppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import { connections } from "../mcp/announce.ts";
 import type { Announce } from "../mcp/announce.ts";
@@ -9,6 +9,7 @@ import type { McpParts } from "../mcp/parts.ts";
 import { scopesLacking } from "../mcp/scopes.ts";
 import type { ServerFactory } from "../mcp/server.ts";
 import type { Principal } from "../tenant.ts";
+import { callerOf, hasCredentialInAddress } from "./caller.ts";
 import type { HttpAuth } from "./challenge.ts";
 import { legacySessions } from "./legacy-sessions.ts";
 import type { SessionOptions } from "./legacy-sessions.ts";
@@ -80,25 +81,9 @@ export function mcpEndpoint(parts: McpParts, factory: ServerFactory, options: En
 /** Failures that leave the question who calls open, rather than answer it. */
 const PASSING: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "TIMEOUT", "BUSY"]);
 
-/** Where clients put credentials that then are in every log between them and us. */
-const CREDENTIAL_NAMES = new Set(["access_token", "token", "id_token", "bearer", "authorization", "api_key", "api-key", "apikey", "key"]);
-
-/** Looks at names only. */
-function hasCredentialInAddress(request: Request): boolean {
-  return [...new URL(request.url).searchParams.keys()].some((name) => CREDENTIAL_NAMES.has(name.toLowerCase()));
-}
-
 /** Where nobody need say who they are, the operator's own client gets its lists also while the database is away. */
 function mayPass(request: Request, { code }: AppError, { required }: HttpAuth): boolean {
   return !required && request.headers.get("authorization") === null && PASSING.has(code);
-}
-
-async function callerOf(request: Request, parts: McpParts): Promise<Principal | AppError> {
-  try {
-    return await parts.identify(request);
-  } catch (thrown) {
-    return toAppError(thrown);
-  }
 }
 
 interface Body {

@@ -12,6 +12,7 @@ import type { McpParts } from "../mcp/parts.ts";
 import { serverFactory } from "../mcp/server.ts";
 import type { Extension } from "../mcp/server.ts";
 import { type HttpAuth, METADATA_PATH, resourceMetadata } from "./challenge.ts";
+import { downloadRoutes } from "./downloads.ts";
 import { createDrain, type Drain, refuseStopping } from "./drain.ts";
 import { hostAndOriginGuard, originCheck } from "./guards.ts";
 import type { SessionOptions } from "./legacy-sessions.ts";
@@ -61,18 +62,22 @@ const DRAIN_MS = 25_000;
 const CLOSE_GRACE_MS = 2000;
 const CLOSE_CHECK_MS = 20;
 const RATE_LIMIT_HEADERS = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after"];
+const MCP_HEADERS = ["mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name"];
+const FILE_HEADERS = ["accept-ranges", "content-disposition", "content-range", "etag"];
 const SESSIONS = { maxSessions: 1000, idleMs: 30 * 60_000 };
 
 /** Listens. Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
 export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
-  const { mcp, host, port } = options;
+  const { host, port } = options;
+  const address = (): string => `http://${shownHost(host)}:${(server.address() as AddressInfo).port}/mcp`;
+  const mcp: McpParts = { ...options.mcp, resultsUrl: () => new URL("results/", options.publicUrl ?? address()).href };
   const sessions = { ...SESSIONS, ...(options.sessionStream === undefined ? {} : { stream: options.sessionStream }) };
   const auth: HttpAuth = options.auth ?? { required: false };
   const limits = options.callsLeft === undefined ? undefined : rateLimitHeaders(options.callsLeft);
   const told = limits === undefined ? {} : { onCaller: limits.onCaller };
   const endpoint = mcpEndpoint(mcp, serverFactory(mcp, options.extend), { maxBodyBytes: MAX_BODY_BYTES, sessions, auth, ...told });
   const drain = createDrain();
-  const app = routes({ ...options, auth, isStopping: () => drain.isStopping }, { endpoint, limits, drain });
+  const app = routes({ ...options, mcp, auth, isStopping: () => drain.isStopping }, { endpoint, limits, drain });
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
@@ -88,7 +93,7 @@ export async function serveOverHttp(options: HttpOptions): Promise<HttpEdge> {
   await listen(server, host, port);
   const { toolsChanged, promptsChanged, resourcesChanged, resourceUpdated } = endpoint;
   return {
-    url: `http://${shownHost(host)}:${(server.address() as AddressInfo).port}/mcp`,
+    url: address(),
     toolsChanged,
     promptsChanged,
     resourcesChanged,
@@ -124,8 +129,8 @@ function routes(options: HttpOptions & { readonly auth: HttpAuth }, { endpoint, 
     cors({
       origin: (origin) => (originAllowed(origin) ? origin : null),
       allowMethods: ["GET", "POST", "DELETE"],
-      allowHeaders: ["content-type", "authorization", "mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id"],
-      exposeHeaders: ["mcp-session-id", "mcp-protocol-version", "www-authenticate", ...RATE_LIMIT_HEADERS],
+      allowHeaders: [...MCP_HEADERS, "content-type", "authorization", "last-event-id", "range", "if-range", "if-none-match"],
+      exposeHeaders: ["mcp-session-id", "mcp-protocol-version", "www-authenticate", ...FILE_HEADERS, ...RATE_LIMIT_HEADERS],
       maxAge: 600,
     }),
   );
@@ -151,6 +156,7 @@ function routes(options: HttpOptions & { readonly auth: HttpAuth }, { endpoint, 
       return limits === undefined ? response : limits.decorate(request, response);
     },
   );
+  app.route("/results", downloadRoutes({ mcp, auth: options.auth, limits, drain }));
   app.get("/metrics", metricsRoute(options));
   app.notFound((context) =>
     context.json(errorEnvelope(new AppError("NOT_FOUND", "There is nothing here.", { next: "MCP clients connect to /mcp." })), 404),

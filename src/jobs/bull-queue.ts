@@ -31,6 +31,8 @@ const NAME = "metricgate-jobs";
 /** BullMQ's numbers end at 2^21; low ones come after every high one. */
 const LOW = 1_000_000;
 const LAST_TURN = LOW - 1;
+/** Tasks come after all jobs. */
+const TASK = 2 ** 21;
 /** How often BullMQ itself would try, and lose a worker: the row decides long before that. */
 const BULL_ATTEMPTS = 1_000_000;
 /** How long BullMQ waits before it tries again to tell how a job ended. */
@@ -46,12 +48,14 @@ const placeOf = (number: number): Place =>
   number > LOW ? { priority: "low", turn: number - LOW } : { priority: "high", turn: Math.max(number, 1) };
 const keyOf = ({ tenantId, jobId }: JobHandle): string => `${tenantId}-${jobId}`;
 
-type Process = (job: Job<JobHandle>, token?: string) => Promise<void>;
+/** What an entry carries: whose turn it is, or which task. */
+type Entry = JobHandle | { readonly task: string };
+type Process = (job: Job<Entry>, token?: string) => Promise<void>;
 
 /** What differs between the two homes. */
 interface Bull {
-  readonly queue: Queue<JobHandle>;
-  readonly worker: (process: Process, options: Omit<WorkerOptions, "connection">, patience: Patience) => Worker<JobHandle>;
+  readonly queue: Queue<Entry>;
+  readonly worker: (process: Process, options: Omit<WorkerOptions, "connection">, patience: Patience) => Worker<Entry>;
 }
 
 /** The line on BullMQ, in our database or in Redis. Errors of a lost connection are observed; BullMQ connects again itself. */
@@ -60,34 +64,7 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
   const lost = (error: unknown): void => observe({ kind: "queue_lost", reason: error instanceof Error ? error.message : String(error) });
   queue.on("error", lost);
   return {
-    add: (job, place) =>
-      reachable(async () => {
-        await queue.add("job", job, {
-          jobId: keyOf(job),
-          priority: numberOf(place),
-          attempts: BULL_ATTEMPTS,
-          backoff: { type: "doubled" },
-          removeOnComplete: true,
-          removeOnFail: true,
-        });
-      }),
-    callBack: (job) =>
-      reachable(async () => {
-        const found = await queue.getJob(keyOf(job));
-        if (found === undefined || !(await found.isDelayed())) return;
-        // It may have come back by itself meanwhile.
-        await found.promote().catch(() => undefined);
-      }),
-    next: () =>
-      reachable(async () => {
-        const [first] = await queue.getPrioritized(0, 0);
-        return first === undefined ? undefined : placeOf(first.priority ?? 1);
-      }),
-    count: () =>
-      reachable(async () => {
-        const counts = await queue.getJobCounts("prioritized", "wait", "delayed");
-        return Object.values(counts).reduce((sum, count) => sum + count, 0);
-      }),
+    ...entries(queue),
     work: (work) => {
       const closing = new AbortController();
       const options = {
@@ -112,6 +89,48 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
   };
 }
 
+/** What is put in line and taken out again. */
+function entries(queue: Queue<Entry>): Pick<JobQueue, "add" | "callBack" | "next" | "count" | "schedule"> {
+  return {
+    add: (job, place) =>
+      reachable(async () => {
+        await queue.add("job", job, {
+          jobId: keyOf(job),
+          priority: numberOf(place),
+          attempts: BULL_ATTEMPTS,
+          backoff: { type: "doubled" },
+          removeOnComplete: true,
+          removeOnFail: true,
+        });
+      }),
+    callBack: (job) =>
+      reachable(async () => {
+        const found = await queue.getJob(keyOf(job));
+        if (found === undefined || !(await found.isDelayed())) return;
+        // It may have come back by itself meanwhile.
+        await found.promote().catch(() => undefined);
+      }),
+    next: () =>
+      reachable(async () => {
+        const [first] = await queue.getPrioritized(0, 0);
+        return first === undefined || "task" in first.data ? undefined : placeOf(first.priority ?? 1);
+      }),
+    count: () =>
+      reachable(async () => {
+        const counts = await queue.getJobCounts("prioritized", "wait", "delayed");
+        const waiting = Object.values(counts).reduce((sum, count) => sum + count, 0);
+        // The next run of each task waits in line too.
+        return Math.max(0, waiting - (await queue.getJobSchedulersCount()));
+      }),
+    schedule: (tasks) =>
+      reachable(async () => {
+        const opts = { priority: TASK, attempts: 1, removeOnComplete: true, removeOnFail: true };
+        for (const [task, pattern] of Object.entries(tasks))
+          await queue.upsertJobScheduler(task, { pattern, tz: "UTC" }, { name: "task", data: { task }, opts });
+      }),
+  };
+}
+
 /** A failed try is repeated ever later, up to 10 s: an outage of the database must not put a job off for hours. */
 function doubled(attempts = 1): number {
   return Math.min(QUEUE_LIMITS.backoffMs * 2 ** (attempts - 1), QUEUE_LIMITS.longestBackoffMs);
@@ -123,8 +142,9 @@ async function end(bull: Pick<Queue, "close" | "disconnect">, withinMs: number, 
   if (!(await settledWithin(closed, withinMs))) void bull.disconnect().catch(lost);
 }
 
-function processor({ handle }: Work): Process {
+function processor({ handle, task }: Work): Process {
   return async (job, token) => {
+    if ("task" in job.data) return task(job.data.task);
     const handled = await handle(job.data);
     if (handled.kind === "later") {
       await job.moveToDelayed(Date.now() + handled.afterMs, token);
@@ -139,13 +159,13 @@ function onPostgres(pool: Pool): Bull {
   // Its types know a pool by another name.
   const options = { connection: pool as unknown as PostgresPoolConfig };
   return {
-    queue: new (withBackend(createPostgresBackend).Queue)(NAME, options) as unknown as Queue<JobHandle>,
+    queue: new (withBackend(createPostgresBackend).Queue)(NAME, options) as unknown as Queue<Entry>,
     worker: (process, more, patience) => {
       // Not told that it listens, it gives its connection no name: it would do so while that connection is busy.
       const classes = withBackend(
         patient((name: string, own: Parameters<typeof createPostgresBackend>[1]) => createPostgresBackend(name, own), patience),
       );
-      return new classes.Worker(NAME, process as never, { ...more, ...options } as never) as unknown as Worker<JobHandle>;
+      return new classes.Worker(NAME, process as never, { ...more, ...options } as never) as unknown as Worker<Entry>;
     },
   };
 }
@@ -157,7 +177,7 @@ function onRedis({ url, prefix }: Extract<QueueHome, { kind: "redis" }>): Bull {
   return {
     queue: new (withBackend(createRedisBackend).Queue)<JobHandle>(NAME, asking),
     worker: (process, more, patience) =>
-      new (withBackend(patient(createRedisBackend, patience)).Worker)<JobHandle>(NAME, process, { ...more, ...working }),
+      new (withBackend(patient(createRedisBackend, patience)).Worker)<Entry>(NAME, process, { ...more, ...working }),
   };
 }
 

@@ -47,6 +47,8 @@ export interface JobStore {
   firstToRun(tenantId: number, runningPerTenant: number): Promise<JobHandle | undefined>;
   /** Takes back an order that could not be put in line. */
   forget(handle: JobHandle): Promise<void>;
+  /** Finished jobs past their day leave, and what they found. */
+  purge(tenantId: number): Promise<void>;
   /** What waits or runs, with its place. */
   open(tenantId: number): Promise<readonly { readonly handle: JobHandle; readonly place: Place }[]>;
 }
@@ -105,9 +107,9 @@ export function jobStore(database: () => Promise<Database>, observe: Observe): J
       within(tenantId, async (client) => {
         await client.query("delete from jobs.job where tenant_id = $1 and job_id = $2 and state = 'queued'", [tenantId, jobId]);
       }),
+    purge: (tenantId) => within(tenantId, (client) => purge(client, tenantId)),
     open: (tenantId) =>
       within(tenantId, async (client) => {
-        await purge(client, tenantId);
         const { rows } = await client.query<JobRow>(
           `select ${JOB_COLUMNS} from jobs.job where tenant_id = $1 and ${OPEN} order by priority, turn`,
           [tenantId],
@@ -156,6 +158,7 @@ async function purge(client: PoolClient, tenantId: number): Promise<void> {
     tenantId,
     QUEUE_LIMITS.keptHours,
   ]);
+  await client.query("delete from jobs.result where tenant_id = $1 and expires_at < now()", [tenantId]);
 }
 
 async function place(client: PoolClient, order: JobOrder): ReturnType<JobStore["order"]> {

@@ -15,7 +15,7 @@ export interface Patience {
 
 /**
  * BullMQ's worker takes a failure of its backend for final unless the connection was refused, and asks again at once: with
- * its database dropped, or Redis still loading, it spins. Here a failed look for work takes ever longer to be told, up to 5 s.
+ * its connections reset, or Redis still loading, it spins. Here a failed look for work takes ever longer to be told, up to 5 s.
  */
 export function patient<B extends IQueueBackend, C>(make: BackendFactory<B, C>, { onError, closing }: Patience): BackendFactory<B, C> {
   return (...args) => {

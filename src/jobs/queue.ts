@@ -18,6 +18,8 @@ export interface WorkerOptions {
   /** Jobs at once. */
   readonly concurrency: number;
   readonly handle: (job: JobHandle) => Promise<Handled>;
+  /** Does what the clock asks for, by the name that it was scheduled under. */
+  readonly task: (name: string) => Promise<void>;
 }
 
 /**
@@ -33,6 +35,8 @@ export interface JobQueue {
   next(): Promise<Place | undefined>;
   /** Jobs in line. Throws AppError UNAVAILABLE. */
   count(): Promise<number>;
+  /** Has tasks done again and again, each by one worker: name → when, as cron says it, in UTC. Repeating it changes nothing. */
+  schedule(tasks: Readonly<Record<string, string>>): Promise<void>;
   /** Begins to hand out jobs; `close` waits for those that run. */
   work(options: WorkerOptions): { close(): Promise<void> };
   close(): Promise<void>;

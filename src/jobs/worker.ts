@@ -9,6 +9,7 @@ import type { Attempt, JobStore } from "./job-store.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
 import type { Handled, JobQueue } from "./queue.ts";
 import { resultPacker } from "./results.ts";
+import { isTask, runTask } from "./tasks.ts";
 
 /** How one attempt is bounded and followed. */
 export interface AttemptOptions {
@@ -28,6 +29,7 @@ export interface WorkerParts {
   readonly answer: AnswerJob;
   /** Whom the job is for, by the tenant under whose wall its row was found. Throws where the tenant is gone. */
   readonly principalOf: (tenantId: number, job: ClaimedJob) => Promise<Principal>;
+  readonly tenantIds: () => Promise<readonly number[]>;
   readonly limits: { readonly running: number; readonly runningPerTenant: number };
   readonly observe: Observe;
 }
@@ -58,6 +60,7 @@ export function startWorker(parts: WorkerParts): JobWorker {
       running.set(key, { controller, handled });
       return handled;
     },
+    task: (name) => handleTask(name, parts),
   });
   return {
     close: async () => {
@@ -94,6 +97,22 @@ async function handleJob(handle: JobHandle, controller: AbortController, parts: 
   } finally {
     events.moved(handle);
     await callNext(handle, parts);
+  }
+}
+
+/** A task that fails comes again at its next time. Never rejects. */
+async function handleTask(name: string, parts: WorkerParts): Promise<void> {
+  const startMs = performance.now();
+  const ended = (outcome: "ok" | ErrorCode): void =>
+    parts.observe({ kind: "task_ended", task: name, outcome, durationMs: performance.now() - startMs });
+  try {
+    // Scheduled by a release that had it.
+    if (isTask(name)) await runTask(name, parts);
+    ended("ok");
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    ended(error.code);
+    if (error.code === "INTERNAL") parts.observe({ kind: "unexpected_error", where: name, error: error.details.cause ?? error });
   }
 }
 

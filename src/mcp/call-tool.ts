@@ -9,6 +9,7 @@ import type { CallOptions } from "../pipeline.ts";
 import { failureResult, successResult } from "./answer.ts";
 import { principalOf } from "./callers.ts";
 import type { Tool } from "./define-tool.ts";
+import { withDownload } from "./download-note.ts";
 import type { McpParts } from "./parts.ts";
 import { requireScope, scopeOfTool } from "./scopes.ts";
 
@@ -39,7 +40,7 @@ export function callTool(tool: Tool, input: unknown, context: ServerContext, par
       const { options, told } = followed(context);
       const answer = await tool.handle(input, { principal, pipeline: parts.pipeline, options });
       await told();
-      return successResult(answer);
+      return successResult(context.http === undefined ? answer : withDownload(answer, parts.resultsUrl?.()));
     } catch (thrown) {
       const error = toAppError(thrown);
       outcome = error.code;

@@ -16,4 +16,6 @@ export interface McpParts {
   /** Whether whoever acts over stdio may be narrowed to a part of the catalog; lists then wait until that is known. */
   readonly narrowsLocal?: boolean;
   readonly observe: Observe;
+  /** Where results are downloaded, with a slash at its end; absent where they are not. */
+  readonly resultsUrl?: () => string;
 }

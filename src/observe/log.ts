@@ -94,6 +94,11 @@ function lineOf(observation: Observation): Line {
         ...tenantField(observation.tenantId),
         "event.duration": nanoseconds(observation.durationMs),
       });
+    case "task_ended":
+      return line(levelOf(observation.outcome), `task ${observation.task}: ${observation.outcome}`, {
+        "event.duration": nanoseconds(observation.durationMs),
+        "error.code": codeOf(observation.outcome),
+      });
     case "import_finished":
       return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
         "organization.id": String(observation.tenantId),

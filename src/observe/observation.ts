@@ -62,6 +62,8 @@ export type Observation =
       readonly outcome: "ok" | ErrorCode;
       readonly durationMs: number;
     }
+  /** What the clock asked for was done, for all tenants. */
+  | { readonly kind: "task_ended"; readonly task: string; readonly outcome: "ok" | ErrorCode; readonly durationMs: number }
   | { readonly kind: "rate_limited"; readonly tenantId: number; readonly scope: "tenant" | "principal" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {

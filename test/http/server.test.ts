@@ -166,7 +166,7 @@ test("a caller that cannot be identified is turned away before anything is read"
 test("while the database is away lists are answered and calls say so", async () => {
   await using http = await testHttp({ identify: () => Promise.reject(new AppError("UNAVAILABLE", "The database is away.")) });
   await using client = await connect("v1", { url: http.edge.url });
-  expect((await client.raw.listTools()).tools).toHaveLength(5);
+  expect((await client.raw.listTools()).tools.map(({ name }) => name)).toContain("run_analytics_spec");
   const answer = await client.call("run_analytics_spec", { measures: [{ name: "wip" }] });
   expect(answer).toMatchObject({ isError: true, structuredContent: { error: { code: "UNAVAILABLE" } } });
 });

@@ -43,7 +43,9 @@ function cpuMsOf(pid: number | undefined): number {
 async function cpuShareOf({ pid }: ChildProcess): Promise<number> {
   const [beforeMs, atMs] = [cpuMsOf(pid), performance.now()];
   await sleep(WATCHED_MS);
-  return (cpuMsOf(pid) - beforeMs) / (performance.now() - atMs);
+  const share = (cpuMsOf(pid) - beforeMs) / (performance.now() - atMs);
+  process.stderr.write(`waits with ${(share * 100).toFixed(1)} % of a processor\n`);
+  return share;
 }
 
 /** Whether a process ends by itself, and how. */

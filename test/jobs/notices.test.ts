@@ -87,6 +87,16 @@ describe.skipIf(url === undefined)("notices of jobs (native)", { timeout: 60_000
     const progress: number[] = [];
     const ended = await client.call("get_job", { job_id: id, wait_seconds: 20 }, { onprogress: (one) => progress.push(one.progress) });
     expect(stateOf(ended)).toMatchObject({ state: "done" });
+    // Where there is a download, and there only, it is told.
+    const download = transport === "http" ? `${http.origin}/results/${stateOf(ended).result_id}.csv` : undefined;
+    expect((ended.structuredContent as { meta: { download_url?: string } }).meta.download_url).toBe(download);
+    if (download !== undefined) {
+      expect(JSON.stringify(ended.content)).toContain(download);
+      const file = await fetch(download, { headers: { authorization: `Bearer ${keys["a"]}` } });
+      expect([file.status, (await file.text()).split("\r\n")[0]]).toEqual([200, "n"]);
+      expect((await fetch(download, { headers: { authorization: `Bearer ${keys["b"]}` } })).status).toBe(404);
+      expect((await fetch(download)).status).toBe(401);
+    }
     await expect.poll(heard, { timeout: 5_000 }).toContain(`notifications/resources/updated metricgate://jobs/${id}`);
     expect([...new Set(heard())]).toEqual([`notifications/resources/updated metricgate://jobs/${id}`]);
     expect(progress).toEqual([...new Set(progress)].toSorted((a, b) => a - b));

@@ -38,6 +38,7 @@ export interface StageOptions {
   /** Shared with processes of their own. */
   readonly databaseUrl?: string;
   /** In front of the pipeline that the worker asks. */
+  readonly tasks?: Readonly<Record<string, string>>;
   readonly answer?: (answer: Pipeline["answerJob"]) => Pipeline["answerJob"];
 }
 
@@ -45,12 +46,12 @@ export interface StageOptions {
 export async function stage(
   database: Database,
   name: string,
-  { redisUrl, databaseUrl, answer = (own) => own }: StageOptions = {},
+  { redisUrl, databaseUrl, tasks = {}, answer = (own) => own }: StageOptions = {},
 ): Promise<Stage> {
   const observed: Observation[] = [];
   const observe = (one: Observation): void => void observed.push(one);
   const config = { databaseUrl: databaseUrl ?? `postgres://test/${name}`, dataDir: "/", ...(redisUrl === undefined ? {} : { redisUrl }) };
-  const background = openBackground({ config, database: async () => database, observe });
+  const background = openBackground({ config, database: async () => database, observe, tasks });
   const pipeline = createPipeline({
     catalog: await shippedCatalog(),
     database: async () => database,
