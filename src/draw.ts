@@ -59,7 +59,7 @@ export async function drawChart(request: ChartRequest | ChartByIdRequest, drawin
     alternatives: composed.choice.alternatives,
     title: composed.title,
     description: composed.description,
-    content: await contentOf(composed, { ...drawing, format: request.format ?? "png", resultId }),
+    content: await contentOf(composed, { ...drawing, format: request.format ?? "png", resultId, grain: frame.grain }),
     rowCount: frame.rows.length,
     meta: { result_id: resultId, metrics_used, timezone, data_as_of, warnings, deprecations, partial_buckets },
   };
@@ -114,14 +114,20 @@ function periodOf({ basis, meta: { spec } }: Rowless): string {
 /** The description is for whoever looks at the picture; a specification says by `usermeta` where its numbers can be opened up. */
 async function contentOf(
   composed: Composed,
-  { format, renderer, signal, resultId }: Drawing & { readonly format: ChartFormat; readonly resultId: string },
+  {
+    format,
+    renderer,
+    signal,
+    resultId,
+    grain,
+  }: Drawing & { readonly format: ChartFormat; readonly resultId: string; readonly grain: Frame["grain"] },
 ): Promise<ChartContent> {
   const { spec, title, description, choice } = composed;
   if (format !== "vega_lite") {
     const maxBytes = format === "png" ? MAX_PNG_BYTES : MAX_TEXT_BYTES;
     return renderer.render({ spec, title, description, format, scale: PNG_SCALE, maxBytes }, signal === undefined ? {} : { signal });
   }
-  const usermeta = { metricgate: { result_id: resultId, type: choice.type, alternatives: choice.alternatives, title, description } };
+  const usermeta = { metricgate: { result_id: resultId, grain, type: choice.type, alternatives: choice.alternatives, title, description } };
   const told = { ...spec, usermeta };
   if (JSON.stringify(told).length > MAX_TEXT_BYTES)
     throw new AppError("TOO_LARGE", "This specification is longer than a conversation bears.", {

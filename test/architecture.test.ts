@@ -123,6 +123,13 @@ test("the parser really saw the source", () => {
   expect(importsOf(join(SRC, "app.ts")).map((one) => one.from)).toContain("./db/embedded/embedded.ts");
 });
 
+test("only the thread that draws loads what draws, and nothing loads that thread", () => {
+  const loading = (name: RegExp): string[] =>
+    files.filter((file) => importsOf(join(SRC, file)).some(({ from, isTypeOnly }) => name.test(from) && !isTypeOnly));
+  expect(loading(/^(vega|@resvg)/)).toEqual(["chart/render/render-worker.ts"]);
+  expect(loading(/render-worker/)).toEqual([]);
+});
+
 describe.each(files)("src/%s", (file) => {
   const place = placeOf(file);
   const imports = importsOf(join(SRC, file));

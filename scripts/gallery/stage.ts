@@ -10,7 +10,7 @@ import { tenantDirectory } from "../../src/db/tenant-directory.ts";
 import { demoSource } from "../../src/ingest/demo/demo-source.ts";
 import { ACME_STORY, DEMO_STORY } from "../../src/ingest/demo/story.ts";
 import { importInto } from "../../src/ingest/import.ts";
-import { createPipeline } from "../../src/pipeline.ts";
+import { createPipeline, type Pipeline } from "../../src/pipeline.ts";
 import type { StoredResult } from "../../src/result/page.ts";
 import type { ChartFormat } from "../../src/spec/chart.ts";
 import { type Principal, SCOPES, type Tenant } from "../../src/tenant.ts";
@@ -21,6 +21,8 @@ const NOW = new Date("2026-06-17T09:00:00Z");
 
 /** The demo tenants in a database of their own, ready to be drawn. */
 export interface Stage {
+  readonly pipeline: Pipeline;
+  readonly principals: Readonly<Record<GalleryCase["tenant"], Principal>>;
   draw(shown: GalleryCase, theme: "light" | "dark", format?: ChartFormat): Promise<Chart>;
   close(): Promise<void>;
 }
@@ -48,9 +50,13 @@ export async function openStage(catalogDirectory: string): Promise<Stage> {
     now: () => NOW,
     renderer,
   });
+  const acting = (tenant: Tenant): Principal => ({ tenant, user: "gallery", scopes: SCOPES, allowed: {} });
+  const principals = { demo: acting(tenants.demo), acme: acting(tenants.acme) };
   return {
+    pipeline,
+    principals,
     draw: async ({ tenant, type, spec, wish }, theme, format = "png") => {
-      const principal: Principal = { tenant: tenants[tenant], user: "gallery", scopes: SCOPES, allowed: {} };
+      const principal = principals[tenant];
       const { meta } = await pipeline.run(principal, spec);
       return pipeline.chart(principal, { result_id: meta.result_id, type, theme, format, ...wish });
     },

@@ -13,6 +13,7 @@ import type { JsonSchema } from "./json-schema.ts";
 import type { McpParts } from "./parts.ts";
 import { readyPrompts, registerPrompts } from "./prompts.ts";
 import { type CatalogResources, catalogResources, registerCatalogResources } from "./resources/catalog-resources.ts";
+import { registerChartApp } from "./resources/chart-app.ts";
 import { registerChartResources } from "./resources/chart-resources.ts";
 import { registerJobResources } from "./resources/job-resources.ts";
 import { registerResultResources } from "./resources/result-resources.ts";
@@ -71,6 +72,7 @@ export function serverFactory(parts: McpParts, extend?: Extension): ServerFactor
     registerResultResources(server, parts);
     registerJobResources(server, parts);
     registerChartResources(server, parts);
+    registerChartApp(server);
     registerPrompts(server, prompts);
     registerCompletions(server, prompts, { parts, catalog });
     registerSubscriptions(server, era, async (uri, context) => mayWatch(uri, await principalOf(context, parts), pipeline));

@@ -59,9 +59,10 @@ test.each(MATRIX)("$generation over $transport lists, asks, reads and completes"
     expect(values.structuredContent).toMatchObject({ data: { values: [{ value: "DM" }] } });
 
     const { resources } = await raw.listResources();
-    expect(resources.map(({ uri }) => uri)).toEqual(
-      ["metrics", "dimensions", "spec-schema", "changelog"].map((name) => `metricgate://catalog/${name}`),
-    );
+    expect(resources.map(({ uri }) => uri)).toEqual([
+      ...["metrics", "dimensions", "spec-schema", "changelog"].map((name) => `metricgate://catalog/${name}`),
+      "ui://metricgate/chart",
+    ]);
     const read = await raw.readResource({ uri: "metricgate://catalog/metrics/wip" });
     expect(JSON.parse((read.contents[0] as { text: string }).text)).toMatchObject({ name: "wip", unit: "issues" });
     const { resourceTemplates } = await raw.listResourceTemplates();

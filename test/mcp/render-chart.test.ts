@@ -64,3 +64,18 @@ test("a wrong format or an unknown argument is told with what is allowed", async
   expect(text).toContain("Allowed: png, svg, vega_lite");
   expect(text).toContain("Did you mean color?");
 });
+
+test("the page for charts is one file that names no address to load from, for whom render_chart points to it", async () => {
+  await using http = await testHttp();
+  await using client = await connect("v2-2026", { url: http.edge.url });
+  const { tools } = await client.raw.listTools();
+  const meta = tools.find(({ name }) => name === "render_chart")?._meta as { ui: { resourceUri: string } };
+  const { contents } = await client.raw.readResource({ uri: meta.ui.resourceUri });
+  expect(contents[0]).toMatchObject({
+    mimeType: "text/html;profile=mcp-app",
+    _meta: { ui: { csp: { connectDomains: [], resourceDomains: [] } } },
+  });
+  const html = (contents[0] as { text: string }).text;
+  expect(html).toMatch(/^<!doctype html>/);
+  expect(/<(?:script|link|img|iframe)[^>]+(?:src|href)=|@import|url\(http/i.exec(html.slice(0, 6000))).toBeNull();
+});

@@ -233,7 +233,7 @@ function drawStacked({ frame, roles, palette }: DrawInput, isShare: boolean): Dr
     : { ...verticalAxis({ scale: scaleOf(of, totals), of, palette }), stack: "zero" };
   const format = formatOf(of.unit, totals);
   const band = PLOT.width / Math.max(1, xs.length);
-  const sums = xs.map((at, index) => ({ x: at, y: totals[index] ?? 0, text: numberText(totals[index] ?? 0, format) }));
+  const sums = xs.map((at, index) => ({ isSum: true, x: at, y: totals[index] ?? 0, text: numberText(totals[index] ?? 0, format) }));
   const hasText = !isShare && sums.every(({ text }) => widthOf(text) < band - 4);
   const along = alongAxis(frame, x, xs, { isBanded: true });
   return {

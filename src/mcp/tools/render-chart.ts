@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CHART_FORMATS, CHART_TYPES, type ChartRequest, THEMES } from "../../spec/chart.ts";
 import { chartAnswer } from "../chart-answer.ts";
 import { defineTool, zodInput } from "../define-tool.ts";
+import { CHART_APP_URI } from "../resources/chart-app.ts";
 import type { Tool, ToolInput } from "../define-tool.ts";
 
 const text = () => z.string().optional();
@@ -31,7 +32,7 @@ export function renderChart(): Tool {
     title: "Draw a result",
     description: "A picture of a result, with what it shows in words. Refuses charts that would mislead and says which fit.",
     input,
-    app: "ui://metricgate/chart",
+    app: CHART_APP_URI,
     handle: async (request, { pipeline, principal, options }) => chartAnswer(await pipeline.chart(principal, request, options)),
   });
 }
