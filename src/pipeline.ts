@@ -32,6 +32,7 @@ import {
 import type { Cell, Result, ValueList } from "./result/result.ts";
 import type { SearchResult } from "./result/search.ts";
 import { valueList } from "./result/value-list.ts";
+import type { EmbeddingProvider } from "./search/embedding.ts";
 import { jobCall } from "./spec/job-call.ts";
 import { parseSpec } from "./spec/parse.ts";
 import {
@@ -97,6 +98,8 @@ export interface PipelineParts {
   readonly now: () => Date;
   /** Answers kept for a few minutes; absent: none. */
   readonly cache?: AnswerCache;
+  /** Absent: issues are found by words alone. */
+  readonly embeddings?: EmbeddingProvider;
   /** Absent: nothing is done in the background. */
   readonly jobs?: JobDesk;
   /** Aborts when the process closes; ends what is done in the background. */

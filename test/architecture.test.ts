@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   observe: [],
   mcp: ["pipeline!", "jobs!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe"],
-  cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
+  cli: ["pipeline!", "catalog", "spec", "result", "db!", "ingest", "audit", "search!", "observe"],
 };
 
 /** The files at the top that put the folders together. */
@@ -48,6 +48,7 @@ const COMPOSITION = [
   "limited",
   "long-answer",
   "main",
+  "near",
   "operator",
   "oversight",
   "pipeline",
@@ -162,13 +163,13 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (["pipeline", "question", "long-answer", "drill", "find"].includes(place))
+  if (["pipeline", "question", "long-answer", "drill", "find", "near"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
   if (place === "audited")
     return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && ["jobs", "spec"].includes(target));
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question", "long-answer", "drill", "find"].includes(target)) return false;
+  if ([...TOP, "audited", "limited", "question", "long-answer", "drill", "find", "near"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }
