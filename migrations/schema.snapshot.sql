@@ -19,6 +19,9 @@ schema directory owner metricgate_owner
 schema jobs owner metricgate_owner
   grant usage to metricgate_jobs
 
+schema limits owner metricgate_owner
+  grant usage to metricgate_directory
+
 schema ops owner metricgate_owner
   grant usage to metricgate_directory
 
@@ -411,6 +414,14 @@ table jobs.result_chunk owner metricgate_owner row security forced
   policy jobs_all permissive for all to metricgate_jobs using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   grant delete, insert, select, update to metricgate_jobs
+
+table limits.call_count owner metricgate_owner row security forced
+  key text not null
+  points integer not null
+  expire bigint
+  constraint call_count_pkey PRIMARY KEY (key)
+  policy directory_all permissive for all to metricgate_directory using true with check true
+  grant delete, insert, select, update to metricgate_directory
 
 table ops.migration owner metricgate_owner row security forced
   number integer not null

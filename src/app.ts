@@ -73,7 +73,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
   const opened = onceOpen(() => openDatabase(config, observers, prepare));
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
-  const capacity = await openCapacity(config, version, observe);
+  const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
   const background = openBackground({ config, database: opened.get, observe });
   const embeddings = config.embeddings && httpEmbeddings(config.embeddings);

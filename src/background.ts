@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import { type JobDesk, jobDesk, type JobEvents, jobEvents } from "./jobs/desk.ts";
+import { follower } from "./jobs/follow.ts";
 import { jobStore, type JobStore } from "./jobs/job-store.ts";
 import { WORKER_LIMITS } from "./jobs/limits.ts";
 import type { JobQueue } from "./jobs/queue.ts";
@@ -12,6 +13,7 @@ import type { JobWorker } from "./jobs/worker.ts";
 import { must } from "./must.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { settledWithin } from "./settled-within.ts";
 
 /** Background jobs, put together: where they are ordered, and who runs them. */
 export interface Background {
@@ -28,37 +30,42 @@ export interface BackgroundParts {
   readonly observe: Observe;
 }
 
+/** How long a step of closing may take that waits for a database. */
+const CLOSE_MS = 1_000;
+
 export function openBackground({ config, database, observe }: BackgroundParts): Background {
   const events = jobEvents();
-  const store = jobStore(database);
+  const store = jobStore(database, observe);
+  const closing = new AbortController();
+  const follow = follower({ store, events, observe, closing: closing.signal });
   let opening: Promise<JobQueue> | undefined;
   let worker: JobWorker | undefined;
   let working: Promise<void> | undefined;
-  let isClosed = false;
   const queue = (): Promise<JobQueue> =>
     (opening ??= openQueue({ config, database, observe }).catch((error: unknown) => {
       opening = undefined;
       throw error;
     }));
   return {
-    desk: jobDesk({ store, results: storedResults(database), queue, events }),
+    desk: jobDesk({ store, results: storedResults(database, observe), queue, events, follow }),
     events,
-    work: (answer) => (working ??= begin(answer)),
+    work: async (answer) => (closing.signal.aborted ? undefined : (working ??= begin(answer))),
     close: async () => {
-      isClosed = true;
-      // What failed to begin was told to whoever began it.
-      await working?.catch(() => undefined);
+      closing.abort();
+      // What failed to begin was told to whoever began it; what hangs ends with the process.
+      if (working !== undefined) await settledWithin(working, CLOSE_MS);
       await worker?.close();
-      await opening?.then(
+      const closed = opening?.then(
         (line) => line.close(),
         () => undefined,
       );
+      if (closed !== undefined) await settledWithin(closed, CLOSE_MS);
     },
   };
 
   async function begin(answer: Pipeline["answerJob"]): Promise<void> {
     const [line, opened, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
-    if (isClosed) return;
+    if (closing.signal.aborted) return;
     worker = startWorker({
       store,
       queue: line,

@@ -48,6 +48,7 @@ const count = (min: number) =>
     .transform(Number)
     .refine((value) => value >= min, `must be at least ${min}`);
 
+const RATE_LIMIT_STORES = ["memory", "postgres", "redis"] as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 /** Settings by their name in the environment; the file uses the same names. */
@@ -85,6 +86,7 @@ const settingsSchema = z.object({
   METRICGATE_EMBEDDING_URL: secureUrl.optional(),
   METRICGATE_EMBEDDING_MODEL: z.string().min(1).max(200).optional(),
   METRICGATE_EMBEDDING_KEY: z.string().min(1).optional(),
+  METRICGATE_RATE_LIMIT_STORE: z.enum(RATE_LIMIT_STORES, `must be one of ${RATE_LIMIT_STORES.join(", ")}`).optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
 
@@ -126,8 +128,13 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Absent: nothing is shared between processes. */
   readonly redisUrl?: string;
-  /** Calls a minute of a tenant and of one caller, and calls beyond in ten minutes. */
-  readonly rateLimits: { readonly tenantPerMinute: number; readonly principalPerMinute: number; readonly burst: number };
+  /** Calls a minute of a tenant and of one caller, and calls beyond in ten minutes; and where they are counted. */
+  readonly rateLimits: {
+    readonly tenantPerMinute: number;
+    readonly principalPerMinute: number;
+    readonly burst: number;
+    readonly store: (typeof RATE_LIMIT_STORES)[number];
+  };
   /** Absent: issues are found by words alone. */
   readonly embeddings?: { readonly url: string; readonly model: string; readonly key?: string };
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -245,10 +252,14 @@ function oauthOf(settings: z.output<typeof settingsSchema>): OAuthSettings | und
 }
 
 function rateLimitsOf(settings: z.output<typeof settingsSchema>): Config["rateLimits"] {
+  const store = settings.METRICGATE_RATE_LIMIT_STORE ?? (settings.METRICGATE_REDIS_URL === undefined ? "memory" : "redis");
+  if (store === "redis" && settings.METRICGATE_REDIS_URL === undefined)
+    throw new ConfigInvalid("METRICGATE_RATE_LIMIT_STORE: redis needs METRICGATE_REDIS_URL to be set");
   return {
     tenantPerMinute: settings.METRICGATE_RATE_LIMIT_TENANT ?? RATE_LIMITS.tenantPerMinute,
     principalPerMinute: settings.METRICGATE_RATE_LIMIT_PRINCIPAL ?? RATE_LIMITS.principalPerMinute,
     burst: settings.METRICGATE_RATE_LIMIT_BURST ?? RATE_LIMITS.burst,
+    store,
   };
 }
 

@@ -15,6 +15,7 @@ import { type Ask, askQueries, askSubject } from "./search/ask.ts";
 import { type Candidate, type Finding, type Like, rank, type Ranked } from "./search/rank.ts";
 import { passageOf, wantedWords } from "./search/snippet.ts";
 import { corrected, correctionsOf, doubtfulWords, initialsOf } from "./search/typos.ts";
+import type { KeptColumns } from "./spec/result-values.ts";
 import { parseSearchRequest, type Search, type SearchRequest } from "./spec/search-request.ts";
 import { compileSearch, compileSubject, compileTexts, compileVocabulary } from "./sql/search.ts";
 
@@ -29,7 +30,9 @@ const VOCABULARY_TERMS = 20_000;
 export interface Finder extends Nearing {
   /** What the principal may ask about. */
   readonly published: Catalog;
-  readonly results: Pick<ResultStore<StoredResult>, "put" | "get">;
+  readonly results: Pick<ResultStore<StoredResult>, "put">;
+  /** The principal's own results, by their handle. */
+  readonly keptColumns: (id: string) => Promise<KeptColumns | undefined>;
 }
 
 /** A candidate with all that is shown of it. */
@@ -57,7 +60,7 @@ interface Question {
 export async function findIssues(request: SearchRequest, finder: Finder): Promise<SearchResult> {
   const startMs = performance.now();
   const { catalog, published, principal, results, read } = finder;
-  const search = parseSearchRequest(request, published, (id) => results.get(principal, id)?.answer);
+  const search = await parseSearchRequest(request, published, finder.keptColumns);
   const question = await questionOf(search, finder);
   const { like } = question;
   const near = nearIssues({ texts: search.queries, like: like?.issueNo ?? null }, planOf(question.ask, search, finder), finder);

@@ -4,7 +4,7 @@ import { JOB_LIMITS } from "./execute/limits.ts";
 import { streamAsTenant } from "./execute/tenant-transaction.ts";
 import { statementColumns } from "./plan/columns.ts";
 import { nearestValues, type Asking, type Compiled } from "./question.ts";
-import { metaOf } from "./result/meta.ts";
+import { basisOf, metaOf } from "./result/meta.ts";
 import { withNearestValues } from "./result/missing-values.ts";
 import type { Rowless } from "./result/page.ts";
 import type { Cell } from "./result/result.ts";
@@ -34,5 +34,12 @@ export async function answerAtLength(
     const read = nearestValues({ catalog, principal }, (look) => execution.read(principal.tenant, look, signal));
     return withNearestValues(shaping.finish(), read.known);
   });
-  return { answer, meta: metaOf(spec, answer, catalog), queryTimeMs: Math.round(performance.now() - startMs), cached: false };
+  return {
+    answer,
+    meta: metaOf(spec, answer, catalog),
+    basis: basisOf(plan),
+    queryTimeMs: Math.round(performance.now() - startMs),
+    cached: false,
+    expiresAtMs: null,
+  };
 }

@@ -11,6 +11,7 @@ import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
 import { findIssues } from "./find.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { Job } from "./jobs/job.ts";
+import { type KeptResults, keptResults } from "./kept-results.ts";
 import { answerAtLength, type Taking } from "./long-answer.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
 import { buildPlan } from "./plan/build.ts";
@@ -29,12 +30,13 @@ import {
   type Rowless,
   type StoredResult,
 } from "./result/page.ts";
-import type { Cell, Result, ValueList } from "./result/result.ts";
+import type { Result, ValueList } from "./result/result.ts";
 import type { SearchResult } from "./result/search.ts";
 import { valueList } from "./result/value-list.ts";
 import type { EmbeddingProvider } from "./search/embedding.ts";
 import { jobCall } from "./spec/job-call.ts";
 import { parseSpec } from "./spec/parse.ts";
+import { MAX_FILTER_VALUES } from "./spec/shape.ts";
 import {
   type DrillRequest,
   type JobStateRequest,
@@ -111,6 +113,7 @@ export interface PipelineParts {
 type Call = PipelineParts &
   CallOptions & {
     readonly principal: Principal;
+    readonly kept: KeptResults;
     readonly published: Catalog;
     readonly execution: Execution;
     readonly warmUp: WarmUp<Spec>;
@@ -120,11 +123,13 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const viewOf = catalogViews(parts.catalog);
   const catalogFor = ({ allowed }: Principal): Catalog => viewOf(allowed.metrics);
   const warmUp: WarmUp<Spec> = createWarmUp({ ...parts, refresh: (principal, spec) => refresh(spec, inside(principal)) });
+  const kept = keptResults(parts.results, parts.jobs);
   const execution = createExecution({ ...parts, onDataVersion: warmUp.noticed, nowMs: () => Date.now() });
   const inside = (principal: Principal, options: CallOptions = {}): Call => ({
     ...parts,
     ...options,
     principal,
+    kept,
     published: catalogFor(principal),
     execution,
     warmUp,
@@ -190,9 +195,10 @@ function compiled(plan: Plan, call: Call): Promise<Statement> {
   return stage(call, "compile", () => compile(plan, call.principal, call.catalog));
 }
 
-function parse(input: unknown, { published, principal, observe, results }: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Spec {
+async function parse(input: unknown, call: Call, maxRows: number = INTERACTIVE_LIMITS.rows): Promise<Spec> {
+  const { published, principal, observe } = call;
   const { tenant } = principal;
-  const filled = withFilledFilters(input, (id) => results.get(principal, id)?.answer);
+  const filled = await withFilledFilters(input, columnsOf(call));
   const read = parseSpec(filled.input, { catalog: published, defaultTimezone: tenant.timezone, maxRows });
   if ("spec" in read && filled.problems.length === 0) return read.spec;
   const parsed = { problems: [...filled.problems, ...("spec" in read ? [] : read.problems)] };
@@ -206,10 +212,18 @@ function parse(input: unknown, { published, principal, observe, results }: Call,
 }
 
 /** A spec whose filters may name kept results. */
-function withFilledFilters(input: unknown, kept: (id: string) => KeptColumns | undefined) {
+async function withFilledFilters(input: unknown, kept: ReturnType<typeof columnsOf>) {
   if (typeof input !== "object" || input === null || !("filters" in input)) return { input, problems: [] };
-  const { filters, problems } = withResultValues(input.filters, kept);
+  const { filters, problems } = await withResultValues(input.filters, kept);
   return { input: { ...input, filters }, problems };
+}
+
+/** The columns of the caller's own results: as many rows as a filter takes, and one more. */
+function columnsOf({ kept, principal }: Call): (id: string) => Promise<KeptColumns | undefined> {
+  return async (id) => {
+    const found = await kept.page(principal, id, { offset: 0, limit: MAX_FILTER_VALUES + 1 });
+    return found && { columns: found.stored.answer.columns, rows: found.rows };
+  };
 }
 
 async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Rowless> {
@@ -221,9 +235,9 @@ async function answerJob(input: unknown, call: Call, taking: Taking): Promise<Ro
   return answerAtLength({ spec, plan, statement }, asking, { ...taking, execution, database: await call.database() });
 }
 
-function startJob(request: StartRequest, call: Call): Promise<Job> {
+async function startJob(request: StartRequest, call: Call): Promise<Job> {
   const { priority, idempotencyKey } = parseStart(request);
-  const spec = { ...parse(request.spec, call, JOB_LIMITS.rows), dry_run: false };
+  const spec = { ...(await parse(request.spec, call, JOB_LIMITS.rows)), dry_run: false };
   return deskOf(call).start(call.principal, { spec, priority, idempotencyKey });
 }
 
@@ -244,32 +258,17 @@ function deskOf({ jobs }: Pick<PipelineParts, "jobs">): JobDesk {
 
 async function readPage(request: PageRequest, call: Call): Promise<Result> {
   const { result_id: id, cursor, limit, isExport } = request;
-  const { results, principal } = call;
   const count = isExport ? EXPORT_ROWS : parsePageLimit(limit, { default: INLINE_ROWS, max: INTERACTIVE_LIMITS.rows });
   const offset = cursor === undefined || cursor === null ? 0 : readCursor(cursor);
-  const stored = results.get(principal, id);
-  const found = stored
-    ? {
-        rowCount: stored.answer.rows.length,
-        page: (from: number) => pageOf(id, stored, { offset: from, limit: count, cacheSeconds: cacheSeconds(stored, Date.now()) }),
-      }
-    : await jobResult(id, { offset: offset ?? 0, limit: count }, call);
+  const found = await call.kept.page(call.principal, id, { offset: offset ?? 0, limit: count });
   if (!found)
     throw new AppError("NOT_FOUND", "There is no result with this id.", {
       next: "Run the spec again; results are kept for a day, or until the server restarts.",
     });
   if (offset === undefined || (offset > 0 && offset >= found.rowCount))
     throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
-  return found.page(offset);
-}
-
-/** A page of what a job found. */
-async function jobResult(id: string, bounds: { readonly offset: number; readonly limit: number }, { jobs, principal }: Call) {
-  const found = await jobs?.page(principal, id, bounds);
-  if (found === undefined) return undefined;
-  const { rowCount, answer } = found;
-  const rows = found.rows as readonly (readonly Cell[])[];
-  return { rowCount, page: (offset: number) => pageOfRows(id, answer as Rowless, { rows, offset, of: rowCount, cacheSeconds: 0 }) };
+  const { stored, rows, rowCount } = found;
+  return pageOfRows(id, stored, { rows, offset, of: rowCount, cacheSeconds: cacheSeconds(stored, Date.now()) });
 }
 
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {
@@ -279,11 +278,11 @@ async function listValues(request: ValuesRequest, call: Call): Promise<ValueList
 }
 
 function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
-  return drillDown(request, { ...call, read: reader(call) });
+  return drillDown(request, { ...call, results: call.kept, read: reader(call) });
 }
 
 function search(request: SearchRequest, call: Call): Promise<SearchResult> {
-  return findIssues(request, { ...call, read: reader(call) });
+  return findIssues(request, { ...call, keptColumns: columnsOf(call), read: reader(call) });
 }
 
 /** Reads for the caller's tenant, in turn. */

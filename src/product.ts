@@ -5,7 +5,11 @@ import type { Database } from "./db/database.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import type { Observe } from "./observe/observation.ts";
+import { settledWithin } from "./settled-within.ts";
 import type { Principal } from "./tenant.ts";
+
+/** How long the database and what works in the background get to end, once the last call is answered. */
+const CLOSE_MS = 8_000;
 
 /** A running protocol server, for as long as the product is open. */
 interface Edge {
@@ -57,7 +61,9 @@ export async function openProduct(
     },
     close: async () => {
       await Promise.allSettled(edges.map((edge) => edge.close()));
-      await app.close();
+      const closed = app.close();
+      // A database or a Redis that does not answer would hold us for as long as it likes.
+      if (await settledWithin(closed, CLOSE_MS)) await closed;
     },
   };
 }

@@ -10,6 +10,9 @@ import { MappingProblem } from "./ingest/mapping.ts";
 
 const configOf = (flags: Flags) => readConfig(process.env, process.cwd(), flags);
 
+/** How long timers and connections that nobody closed may hold a server's process. */
+const LEAVE_MS = 500;
+
 const host: Host = {
   write: (line) => void process.stdout.write(line),
   warn: (line) => void process.stderr.write(line),
@@ -29,6 +32,7 @@ const host: Host = {
       process.on("SIGINT", onSignal);
       process.on("SIGTERM", onSignal);
     }),
+  leave: () => void setTimeout(() => process.exit(), LEAVE_MS).unref(),
 };
 
 /** What a person can mend gets one line; anything else is ours, and says so. */

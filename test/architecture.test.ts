@@ -4,7 +4,7 @@ import { parseSync } from "oxc-parser";
 import { describe, expect, test } from "vitest";
 
 const SRC = join(import.meta.dirname, "../src");
-const ROOT_FILES = ["errors", "tenant", "must"];
+const ROOT_FILES = ["errors", "tenant", "must", "settled-within"];
 
 /**
  * What each folder of src/ may import from the others (DESIGN.md, the import matrix). `folder!` allows only types:
@@ -45,6 +45,7 @@ const COMPOSITION = [
   "drill",
   "find",
   "identity",
+  "kept-results",
   "limited",
   "long-answer",
   "main",
@@ -163,13 +164,13 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (["pipeline", "question", "long-answer", "drill", "find", "near"].includes(place))
+  if (["pipeline", "question", "long-answer", "kept-results", "drill", "find", "near"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
   if (place === "audited")
     return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && ["jobs", "spec"].includes(target));
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
-  if ([...TOP, "audited", "limited", "question", "long-answer", "drill", "find", "near"].includes(target)) return false;
+  if ([...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill", "find", "near"].includes(target)) return false;
   const allowed = MAY_IMPORT[place] ?? [];
   return allowed.includes(target) || (isTypeOnly && allowed.includes(`${target}!`));
 }

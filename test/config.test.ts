@@ -33,7 +33,7 @@ test("nothing set: the embedded database, the demo tenant, the shipped catalog",
     tenant: "demo",
     user: "local",
     allowedOrigins: [],
-    rateLimits: { tenantPerMinute: 3_000, principalPerMinute: 1_200, burst: 600 },
+    rateLimits: { tenantPerMinute: 3_000, principalPerMinute: 1_200, burst: 600, store: "memory" },
     logLevel: "warn",
   });
   expect(readConfig({ XDG_DATA_HOME: "/var/data" }, directoryWith()).dataDir).toBe("/var/data/metricgate");
@@ -87,6 +87,7 @@ test("every setting arrives", () => {
       METRICGATE_EMBEDDING_URL: "http://127.0.0.1:11434/v1",
       METRICGATE_EMBEDDING_MODEL: "small",
       METRICGATE_EMBEDDING_KEY: "sk",
+      METRICGATE_RATE_LIMIT_STORE: "postgres",
     },
     directoryWith(),
   );
@@ -112,7 +113,7 @@ test("every setting arrives", () => {
     fernetKey: "f",
     allowedOrigins: ["https://a.example", "http://b.example:8080"],
     redisUrl: "rediss://user:secret@cache:6380/1",
-    rateLimits: { tenantPerMinute: 50, principalPerMinute: 5, burst: 0 },
+    rateLimits: { tenantPerMinute: 50, principalPerMinute: 5, burst: 0, store: "postgres" },
     logLevel: "trace",
   });
 });
@@ -142,10 +143,19 @@ test.each([
   ["METRICGATE_RATE_LIMIT_TENANT", "0"],
   ["METRICGATE_RATE_LIMIT_PRINCIPAL", "many"],
   ["METRICGATE_RATE_LIMIT_BURST", "-1"],
+  ["METRICGATE_RATE_LIMIT_STORE", "disk"],
+  ["METRICGATE_RATE_LIMIT_STORE", "redis"],
 ])("%s=%s is refused in one line that names the setting and repeats no secret", (name, value) => {
   const message = refusal({ [name]: value });
   expect(message.startsWith(`${name}: `)).toBe(true);
   expect(message).not.toContain("hunter2");
+});
+
+test("calls are counted on Redis where there is one, unless said otherwise", () => {
+  const redis = { METRICGATE_REDIS_URL: "redis://cache" };
+  const storeOf = (settings: Record<string, string>) => readConfig(settings, directoryWith()).rateLimits.store;
+  expect(storeOf(redis)).toBe("redis");
+  expect(storeOf({ ...redis, METRICGATE_RATE_LIMIT_STORE: "memory" })).toBe("memory");
 });
 
 test("an issuer's keys and a server's own address follow from the issuer and the audience", () => {

@@ -16,6 +16,7 @@ export function databaseAudit(database: () => Promise<Database>): Audit {
           prologue: `BEGIN READ WRITE; ${tenantContext(entry.tenantId)}`,
           statement: { text: "select audit.append($1::jsonb)", values: [JSON.stringify(rowOf(entry))] },
           timeoutMs: TIMEOUT_MS,
+          keepPlan: true,
         });
       } catch (cause) {
         throw new AppError("AUDIT_UNAVAILABLE", "The call could not be recorded, so its answer is withheld.", {

@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { BurstyRateLimiter, RateLimiterMemory, RateLimiterRedis, RateLimiterRes, type RateLimiterAbstract } from "rate-limiter-flexible";
+import {
+  BurstyRateLimiter,
+  type IRateLimiterOptions,
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+  RateLimiterRes,
+  type RateLimiterAbstract,
+} from "rate-limiter-flexible";
 import type { Principal } from "../tenant.ts";
 
 /** Whose limit it is: everyone's of a tenant together, or one caller's. */
@@ -43,11 +51,15 @@ export interface RateLimits {
   readonly burst: number;
 }
 
-/** A Redis client of ioredis, and whether it is there just now. */
-export interface SharedStore {
-  readonly client: object;
-  isUp(): boolean;
-}
+/** Where the counts of several processes meet. */
+export type SharedStore =
+  /** A client of ioredis, and whether it is there just now. */
+  | { readonly kind: "redis"; readonly client: object; readonly isUp: () => boolean }
+  /** Runs a statement on the table `limits.call_count`. */
+  | {
+      readonly kind: "postgres";
+      readonly query: (statement: { readonly text: string; readonly values: readonly unknown[] }) => Promise<unknown>;
+    };
 
 const MINUTE_SECONDS = 60;
 const BURST_SECONDS = 600;
@@ -60,12 +72,12 @@ interface Counter {
   readonly counts: () => { readonly rate: RateLimiterAbstract; readonly bursty: BurstyRateLimiter };
 }
 
-/** Counts in this process, or in Redis for all processes on it and in this process while it is away. */
+/** Counts in this process, or in a store for all processes on it and in this process while that is away. */
 export function rateLimiter({ tenantPerMinute, principalPerMinute, burst }: RateLimits, store?: SharedStore): RateLimiter {
   const principals: Counter = {
     scope: "principal",
     limit: principalPerMinute,
-    // A name is a person's, and may be long: Redis need not know it.
+    // A name is a person's, and may be long: a store need not know it.
     keyOf: ({ tenant, user }) => `${tenant.id}:${createHash("sha256").update(user).digest("base64url")}`,
     counts: countsOf({ name: "principal", limit: principalPerMinute, burst }, store),
   };
@@ -124,13 +136,23 @@ function countsOf(
   const extra = { keyPrefix: `metricgate:burst:${name}`, points: burst, duration: BURST_SECONDS };
   const local = paired(new RateLimiterMemory(rate), new RateLimiterMemory(extra));
   if (store === undefined) return () => local;
-  const redis = { storeClient: store.client, rejectIfRedisNotReady: true };
-  // While Redis is away it is not asked at all; the insurance covers the call that finds it gone.
-  const shared = paired(
-    new RateLimiterRedis({ ...rate, ...redis, insuranceLimiter: local.rate }),
-    new RateLimiterRedis({ ...extra, ...redis, insuranceLimiter: local.burst }),
-  );
+  const make = store.kind === "redis" ? inRedis(store.client) : inPostgres(store);
+  // The insurance covers the call that finds the store gone.
+  const shared = paired(make({ ...rate, insuranceLimiter: local.rate }), make({ ...extra, insuranceLimiter: local.burst }));
+  if (store.kind === "postgres") return () => shared;
+  // While Redis is away it is not asked at all.
   return () => (store.isUp() ? shared : local);
+}
+
+type Make = (options: IRateLimiterOptions & { readonly insuranceLimiter: RateLimiterAbstract }) => RateLimiterAbstract;
+
+function inRedis(storeClient: object): Make {
+  return (options) => new RateLimiterRedis({ ...options, storeClient, rejectIfRedisNotReady: true });
+}
+
+function inPostgres({ query }: Extract<SharedStore, { kind: "postgres" }>): Make {
+  const table = { schemaName: "limits", tableName: "call_count", tableCreated: true, clearExpiredByTimeout: true };
+  return (options) => new RateLimiterPostgres({ ...options, ...table, storeClient: { query }, storeType: "client" });
 }
 
 function paired<L extends RateLimiterAbstract>(rate: L, burst: L) {

@@ -135,6 +135,8 @@ export interface Host {
   readonly open: (flags: Flags, options?: { readonly demo?: boolean; readonly metrics?: boolean }) => Promise<Product>;
   /** Settles at the first SIGINT or SIGTERM; a second one ends the process with status 1. */
   readonly stopped: () => Promise<void>;
+  /** Ends the process in a moment, whatever still holds it: for servers, whose output nobody waits for any more. */
+  readonly leave: () => void;
 }
 
 /** A wrong use of the command line: one line, exit status 2. */

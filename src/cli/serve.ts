@@ -29,5 +29,6 @@ export async function serve(host: Host, flags: Flags, { http }: { readonly http?
     }
   } finally {
     await product.close();
+    host.leave();
   }
 }

@@ -9,5 +9,6 @@ export async function worker(host: Host, flags: Flags): Promise<void> {
     await host.stopped();
   } finally {
     await product.close();
+    host.leave();
   }
 }

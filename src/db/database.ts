@@ -23,6 +23,8 @@ export interface ReadRequest {
   readonly timeoutMs: number;
   /** Aborting ends the statement in the database, not only the wait for it. */
   readonly signal?: AbortSignal;
+  /** The server may plan the statement once for whatever values; the plan may then fit some values badly. Ignored where plans are not kept. */
+  readonly keepPlan?: boolean;
 }
 
 /**
@@ -32,6 +34,8 @@ export interface ReadRequest {
  */
 export interface Database {
   readonly mode: "native" | "embedded";
+  /** Whether `keepPlan` has a meaning here: the embedded database's connections share one session, and so its names. */
+  readonly keepsPlans: boolean;
   /** Runs one read-only transaction under the api login: prologue, statement, COMMIT; pipelined where the adapter can. */
   read(request: ReadRequest): Promise<Rows>;
   /** As `read`, but yields batches of rows without holding them all. */

@@ -1,5 +1,7 @@
 import pg from "pg";
 import type { Observe } from "../observe/observation.ts";
+import { settledWithin } from "../settled-within.ts";
+import { cutConnection } from "./cancel-request.ts";
 import type { Database, Login } from "./database.ts";
 import { VALUE_TYPES } from "./value-parsers.ts";
 
@@ -17,6 +19,9 @@ export const POOL_SIZES: Readonly<Record<PoolUse, number>> = {
   jobs: 8,
   queue: 8,
 };
+
+/** How long connections get to end in order; then they are cut. A peer that is gone would never let them. */
+const END_MS = 1_000;
 
 /** The login that a use connects as. */
 export function loginOf(use: PoolUse): Login {
@@ -38,6 +43,7 @@ export function loginPools(
   readonly end: () => Promise<void>;
 } {
   const pools = new Map<PoolUse, pg.Pool>();
+  const open = new Set<pg.PoolClient>();
   const lost = (thrown: Error): void => observe({ kind: "database_lost", mode, reason: thrown.message });
   const make = (use: PoolUse): pg.Pool => {
     const pool = new pg.Pool({
@@ -56,7 +62,11 @@ export function loginPools(
     });
     // Without a listener on both, a server's restart ends this process.
     pool.on("error", lost);
-    pool.on("connect", (client) => client.on("error", () => undefined));
+    pool.on("connect", (client) => {
+      open.add(client);
+      client.on("error", () => undefined);
+    });
+    pool.on("remove", (client) => open.delete(client));
     return pool;
   };
   return {
@@ -66,8 +76,11 @@ export function loginPools(
       return pool;
     },
     end: async () => {
-      await Promise.all([...pools.values()].map((pool) => pool.end()));
+      const ended = Promise.all([...pools.values()].map((pool) => pool.end()));
       pools.clear();
+      if (await settledWithin(ended, END_MS)) return void (await ended);
+      for (const client of open) cutConnection(client);
+      await settledWithin(ended, END_MS);
     },
   };
 }

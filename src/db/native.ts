@@ -47,6 +47,7 @@ export function openNative(options: NativeOptions): Database {
   const pools = loginPools("native", options.observe, configFor);
   return pooledDatabase({
     mode: "native",
+    keepsPlans: true,
     pool: pools.pool,
     cancel: cancelOverWire,
     deadlineGraceMs: 500,

@@ -4,11 +4,13 @@ import { AppError } from "../errors.ts";
 import { cutConnection } from "./cancel-request.ts";
 import type { Database, Login, ReadRequest, Rows } from "./database.ts";
 import { databaseError, endedError, isConnectionLost, type EndedBy } from "./failures.ts";
+import { isPlanLost, keepsTooMuch, KEPT_PLAN, planName } from "./kept-plans.ts";
 import { VALUE_TYPES } from "./value-parsers.ts";
 
 /** What differs between the adapters. */
 export interface Pools {
   readonly mode: Database["mode"];
+  readonly keepsPlans: boolean;
   /** `stream` is the api login again, without pipelining: a portal cannot share a pipelined connection. */
   pool(use: Login | "stream"): Pool;
   /** Asks the server to end what the connection runs. May come too early or too late, so it is repeated. */
@@ -79,10 +81,12 @@ async function checkOut(pool: Pool, signal: AbortSignal | undefined): Promise<Po
 /** The driver's types do not know `queryMode`, which keeps a statement without values off the simple protocol. */
 type ExtendedConfig = QueryArrayConfig & { readonly queryMode: "extended" };
 
-async function pipelined(client: PoolClient, request: ReadRequest): Promise<Rows> {
-  const { text, values } = request.statement;
-  const statement: ExtendedConfig = { text, values: [...values], rowMode: "array", queryMode: "extended" };
-  const settled = await Promise.allSettled([client.query(request.prologue), client.query<unknown[]>(statement), client.query("COMMIT")]);
+async function pipelined(client: PoolClient, { prologue, statement: { text, values }, keepPlan }: ReadRequest): Promise<Rows> {
+  const fresh: ExtendedConfig = { text, values: [...values], rowMode: "array", queryMode: "extended" };
+  const name = keepPlan === true ? planName(client, text) : undefined;
+  const statement = name === undefined ? fresh : { ...fresh, name };
+  const opening = name === undefined ? prologue : `${prologue}; ${KEPT_PLAN}`;
+  const settled = await Promise.allSettled([client.query(opening), client.query<unknown[]>(statement), client.query("COMMIT")]);
   // The first failure is the cause; what follows it only says that the transaction is aborted.
   for (const one of settled) if (one.status === "rejected") throw one.reason;
   const result = (settled[1] as PromiseFulfilledResult<QueryArrayResult<unknown[]>>).value;
@@ -95,7 +99,7 @@ async function runOnce(pools: Pools, login: Login, request: ReadRequest, deadlin
   let clean = false;
   try {
     const rows = await pipelined(client, request);
-    clean = client.getTransactionStatus() === "I" && watching.endedBy() === undefined;
+    clean = client.getTransactionStatus() === "I" && watching.endedBy() === undefined && !keepsTooMuch(client);
     return rows;
   } catch (thrown) {
     const endedBy = watching.endedBy();
@@ -108,14 +112,15 @@ async function runOnce(pools: Pools, login: Login, request: ReadRequest, deadlin
 
 async function run(pools: Pools, login: Login, request: ReadRequest): Promise<Rows> {
   const deadlineMs = performance.now() + request.timeoutMs;
+  const fresh: ReadRequest = { ...request, keepPlan: false };
   try {
-    return await runOnce(pools, login, request, deadlineMs);
+    return await runOnce(pools, login, pools.keepsPlans ? request : fresh, deadlineMs);
   } catch (thrown) {
     // A connection that died under it: once more on a new one (a restarted server leaves dead ones in the pool).
-    if (!isConnectionLost(thrown) || performance.now() >= deadlineMs) throw databaseError(thrown);
+    if (!(isConnectionLost(thrown) || isPlanLost(thrown)) || performance.now() >= deadlineMs) throw databaseError(thrown);
   }
   try {
-    return await runOnce(pools, login, request, deadlineMs);
+    return await runOnce(pools, login, fresh, deadlineMs);
   } catch (thrown) {
     throw databaseError(thrown);
   }
@@ -191,6 +196,7 @@ function isOfDatabase(thrown: unknown): boolean {
 export function pooledDatabase(pools: Pools): Database {
   return {
     mode: pools.mode,
+    keepsPlans: pools.keepsPlans,
     read: (request) => run(pools, "api", request),
     stream: (request, batchRows) => stream(pools, request, batchRows),
     append: (request) => run(pools, "auditor", request),

@@ -16,6 +16,7 @@ import {
 import { answerKey } from "./answer-key.ts";
 import { fairGate, type Gate } from "./fair-gate.ts";
 import { ADMISSION_LIMITS, CACHE_LIMITS, GATE_LIMITS, type GateLimits, INTERACTIVE_LIMITS, VERSION_LIMITS } from "./limits.ts";
+import { type Bounds, createPlanning } from "./planning.ts";
 import { singleFlight } from "./single-flight.ts";
 import { readAsTenant } from "./tenant-transaction.ts";
 
@@ -107,6 +108,7 @@ export function createExecution(parts: ExecutionParts): Execution {
 class BoundedExecution implements Execution {
   readonly #parts: ExecutionParts;
   readonly #admission: Admission;
+  readonly #planning = createPlanning();
   readonly #flights = singleFlight<Answered<unknown>>();
   readonly #gates = new Map<Database["mode"], Gate>();
   readonly #versionGate = fairGate(VERSION_LIMITS);
@@ -191,17 +193,17 @@ class BoundedExecution implements Execution {
     return this.#gateOf(reading.database).run(reading.tenant.id, work, reading.signal);
   }
 
-  #run(statement: BoundStatement, { database, tenant, signal }: Reading, timeoutMs: number): Promise<Rows> {
+  #run(statement: BoundStatement, { database, tenant, signal }: Reading, bounds: Bounds): Promise<Rows> {
     const { observe } = this.#parts;
-    return readAsTenant(database, tenant, statement, { timeoutMs, observe, ...(signal === undefined ? {} : { signal }) });
+    return readAsTenant(database, tenant, statement, { ...bounds, observe, ...(signal === undefined ? {} : { signal }) });
   }
 
   #readInTurn(statement: BoundStatement, reading: Reading): Promise<Rows> {
-    return this.#inTurn(reading, () => this.#run(statement, reading, INTERACTIVE_LIMITS.timeoutMs));
+    return this.#inTurn(reading, () => this.#run(statement, reading, INTERACTIVE_LIMITS));
   }
 
   #looking(reading: Reading): Look {
-    return (statement) => this.#run(statement, reading, ADMISSION_LIMITS.lookMs);
+    return (statement) => this.#run(statement, reading, { timeoutMs: ADMISSION_LIMITS.lookMs });
   }
 
   #versionFor({ version, versionStatement }: Question<unknown>, reading: Reading): Promise<DataVersion | null> {
@@ -211,7 +213,8 @@ class BoundedExecution implements Execution {
   /** Past the queue of statements; but the embedded database has one session for all. */
   async #readVersion(statement: BoundStatement, reading: Reading): Promise<DataVersion | null> {
     const gate = reading.database.mode === "embedded" ? this.#gateOf(reading.database) : this.#versionGate;
-    const { rows } = await gate.run(reading.tenant.id, () => this.#looking(reading)(statement), reading.signal);
+    const bounds: Bounds = { timeoutMs: ADMISSION_LIMITS.lookMs, keepPlan: true };
+    const { rows } = await gate.run(reading.tenant.id, () => this.#run(statement, reading, bounds), reading.signal);
     const [number, importedAt] = rows[0] ?? [];
     if (typeof number !== "string" || typeof importedAt !== "string") return null;
     const token = `${number}@${importedAt}`;
@@ -227,13 +230,13 @@ class BoundedExecution implements Execution {
   /** Runs what may run; one that looks too heavy only for as long as a light one would need. */
   #runAdmitted(question: Question<unknown>, version: DataVersion | null, reading: Reading): Promise<Rows> {
     const weighable = weighableOf(question, version);
-    const run = (timeoutMs: number): Promise<Rows> => this.#run(question.statement, reading, timeoutMs);
+    const run = (bounds: Bounds): Promise<Rows> => this.#run(question.statement, reading, bounds);
     return question.timed(async () => {
       const verdict = await this.#admission.judge(weighable, this.#looking(reading));
       if (verdict.kind === "refused") throw tooLarge(verdict.work, question.asJob);
-      if (verdict.kind !== "trial") return run(INTERACTIVE_LIMITS.timeoutMs);
+      if (verdict.kind !== "trial") return reading.database.keepsPlans ? this.#planning.run(weighable, run) : run(INTERACTIVE_LIMITS);
       try {
-        return await run(ADMISSION_LIMITS.trialMs);
+        return await run({ timeoutMs: ADMISSION_LIMITS.trialMs });
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== "TIMEOUT") throw error;
         this.#admission.failed(weighable, verdict.work);

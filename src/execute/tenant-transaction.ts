@@ -11,6 +11,8 @@ export interface TenantReadOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
   readonly observe?: Observe;
+  /** As ReadRequest.keepPlan. */
+  readonly keepPlan?: boolean;
 }
 
 const MAX_TIMEOUT_MS = 600_000;
@@ -39,7 +41,7 @@ export async function readAsTenant(
   statement: BoundStatement,
   options: TenantReadOptions,
 ): Promise<Rows> {
-  const { timeoutMs, signal, observe } = options;
+  const { timeoutMs, signal, observe, keepPlan = false } = options;
   const startMs = performance.now();
   const finished = { kind: "query_finished", tenantId: tenant.id } as const;
   try {
@@ -47,6 +49,7 @@ export async function readAsTenant(
       prologue: tenantPrologue(tenant, { timeoutMs }),
       statement,
       timeoutMs,
+      keepPlan,
       ...(signal === undefined ? {} : { signal }),
     });
     observe?.({ ...finished, durationMs: performance.now() - startMs, rows: rows.rows.length, outcome: "ok" });

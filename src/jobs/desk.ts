@@ -1,5 +1,6 @@
 import { AppError } from "../errors.ts";
 import type { Principal } from "../tenant.ts";
+import type { Follow } from "./follow.ts";
 import { hashOf, isFinished, type Job, type JobHandle, type Priority } from "./job.ts";
 import type { JobStore } from "./job-store.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
@@ -67,20 +68,20 @@ export interface DeskParts {
   readonly results: StoredResults;
   readonly queue: () => Promise<JobQueue>;
   readonly events: JobEvents;
+  readonly follow: Follow;
 }
 
-/** How long a waiting job may be missing in the line before it is put there again, in milliseconds. */
-const MISSED_MS = 10_000;
 const LOOK_FIRST_MS = 100;
 const LOOK_LAST_MS = 1_000;
 
-export function jobDesk({ store, results, queue, events }: DeskParts): JobDesk {
+export function jobDesk({ store, results, queue, events, follow }: DeskParts): JobDesk {
   return {
     start: async (principal, request) => {
       const line = await queue();
       const next = await line.next();
       const { job, place } = await store.order({ ...request, specHash: hashOf(request.spec), principal, next });
       const handle = { tenantId: principal.tenant.id, jobId: job.job_id };
+      follow(principal, job);
       // Also where it was ordered before: the line takes a job once, and whoever died in between had not put it there.
       if (job.state !== "queued") return job;
       try {
@@ -92,7 +93,11 @@ export function jobDesk({ store, results, queue, events }: DeskParts): JobDesk {
       events.moved(handle);
       return job;
     },
-    get: (principal, jobId, options) => waitFor(principal, jobId, { ...options, store, queue, events }),
+    get: async (principal, jobId, options) => {
+      const job = await waitFor(principal, jobId, { ...options, store, queue, events });
+      follow(principal, job);
+      return job;
+    },
     cancel: async (principal, jobId) => {
       if (!isJobId(jobId)) throw noSuchJob();
       const job = await store.cancel(principal, jobId);
@@ -122,7 +127,7 @@ async function waitFor(
     const now = JSON.stringify([job.state, job.progress]);
     if (now !== told) onProgress?.(job);
     told = now;
-    if (job.state === "queued" && Date.now() - Date.parse(job.created_at) > MISSED_MS)
+    if (job.state === "queued" && Date.now() - Date.parse(job.created_at) > QUEUE_LIMITS.missedMs)
       await (await queue()).add({ tenantId: principal.tenant.id, jobId }, place);
     const leftMs = deadlineMs - performance.now();
     if (isFinished(job) || leftMs <= 0 || signal?.aborted === true) return job;

@@ -3,9 +3,12 @@ import type { PoolClient } from "pg";
 import type { Database } from "../db/database.ts";
 import { withTenantWrite } from "../db/tenant-session.ts";
 import { AppError } from "../errors.ts";
+import type { Observe } from "../observe/observation.ts";
 import { extentOf, type Principal } from "../tenant.ts";
+import { type Claim, claim, firstToRun, takeTurns } from "./claim.ts";
 import { type Job, type JobHandle, ownerOf, type Priority } from "./job.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
+import { observeLookUps } from "./look-up.ts";
 import type { Place } from "./queue.ts";
 import { insertResult, type PackedResult } from "./results.ts";
 
@@ -19,22 +22,6 @@ export interface JobOrder {
   /** See `Place`: whoever comes now does not come before who is next. */
   readonly next: Place | undefined;
 }
-
-/** What an attempt runs with. */
-export interface ClaimedJob {
-  readonly spec: unknown;
-  readonly user: string;
-  readonly owner: string;
-  readonly extent: string;
-  readonly attempt: number;
-}
-
-export type Claim =
-  | { readonly kind: "claimed"; readonly job: ClaimedJob }
-  /** Ended, or never was. */
-  | { readonly kind: "gone" }
-  /** The tenant has enough running. */
-  | { readonly kind: "wait" };
 
 /** An attempt's number makes sure that one which was given up writes nothing any more. */
 export interface Attempt extends JobHandle {
@@ -56,8 +43,8 @@ export interface JobStore {
   failed(attempt: Attempt, error: AppError): Promise<boolean>;
   /** Back in line; `isCounted` says whether it was an attempt at all. */
   putBack(attempt: Attempt, isCounted: boolean): Promise<boolean>;
-  /** The tenant's first job that was put off. */
-  firstPutOff(tenantId: number): Promise<JobHandle | undefined>;
+  /** The tenant's next job, where that was put off and may run now. */
+  firstToRun(tenantId: number, runningPerTenant: number): Promise<JobHandle | undefined>;
   /** Takes back an order that could not be put in line. */
   forget(handle: JobHandle): Promise<void>;
   /** What waits or runs, with its place. */
@@ -88,35 +75,32 @@ interface JobRow {
 
 type Within = <T>(tenantId: number, work: (client: PoolClient) => Promise<T>) => Promise<T>;
 
-export function jobStore(database: () => Promise<Database>): JobStore {
+export function jobStore(database: () => Promise<Database>, observe: Observe): JobStore {
   const within: Within = async (tenantId, work) => withTenantWrite(await database(), tenantId, work, "jobs");
+  const looked = observeLookUps("job", observe);
   return {
     order: (order) => within(order.principal.tenant.id, (client) => place(client, order)),
     find: (principal, jobId) =>
-      within(principal.tenant.id, async (client) => {
-        const row = await findOwn(client, principal, jobId);
-        return row && { job: toJob(row), place: { priority: row.priority, turn: row.turn } };
-      }),
+      looked(principal, () =>
+        within(principal.tenant.id, async (client) => {
+          const row = await findOwn(client, principal, jobId);
+          return row && { job: toJob(row), place: { priority: row.priority, turn: row.turn } };
+        }),
+      ),
     cancel: (principal, jobId) =>
-      within(principal.tenant.id, async (client) => {
-        await client.query(
-          `update jobs.job set state = 'cancelled', finished_at = now() where tenant_id = $1 and owner = $2 and job_id = $3 and ${OPEN}`,
-          [principal.tenant.id, ownerOf(principal), jobId],
-        );
-        const row = await findOwn(client, principal, jobId);
-        return row && toJob(row);
-      }),
+      looked(principal, () =>
+        within(principal.tenant.id, async (client) => {
+          await client.query(
+            `update jobs.job set state = 'cancelled', finished_at = now() where tenant_id = $1 and owner = $2 and job_id = $3 and ${OPEN}`,
+            [principal.tenant.id, ownerOf(principal), jobId],
+          );
+          const row = await findOwn(client, principal, jobId);
+          return row && toJob(row);
+        }),
+      ),
     claim: (handle, runningPerTenant) => within(handle.tenantId, (client) => claim(client, handle, runningPerTenant)),
     ...attempts(within),
-    firstPutOff: (tenantId) =>
-      within(tenantId, async (client) => {
-        const { rows } = await client.query<{ job_id: string }>(
-          `select job_id from jobs.job where tenant_id = $1 and state = 'queued' and put_off_at > now() - $2 * interval '1 millisecond'
-           order by priority, turn limit 1`,
-          [tenantId, QUEUE_LIMITS.backSoonMs],
-        );
-        return rows[0] && { tenantId, jobId: rows[0].job_id };
-      }),
+    firstToRun: (tenantId, runningPerTenant) => within(tenantId, (client) => firstToRun(client, tenantId, runningPerTenant)),
     forget: ({ tenantId, jobId }) =>
       within(tenantId, async (client) => {
         await client.query("delete from jobs.job where tenant_id = $1 and job_id = $2 and state = 'queued'", [tenantId, jobId]);
@@ -164,11 +148,6 @@ function attempts(within: Within): Pick<JobStore, "progress" | "done" | "failed"
     putBack: (attempt, isCounted) =>
       ofAttempt(attempt, "state = 'queued', stage = null, rows_read = 0, attempts = attempts - $4::int", [isCounted ? 0 : 1]),
   };
-}
-
-/** Orders and claims of one tenant take turns, so that what is counted stays true. */
-async function takeTurns(client: PoolClient, tenantId: number): Promise<void> {
-  await client.query("select pg_advisory_xact_lock(hashtext('metricgate.jobs'), $1)", [tenantId]);
 }
 
 /** Finished jobs leave, and what they found with them. */
@@ -242,40 +221,6 @@ async function findOwn(client: PoolClient, principal: Principal, jobId: string):
     jobId,
   ]);
   return rows[0];
-}
-
-async function claim(client: PoolClient, { tenantId, jobId }: JobHandle, runningPerTenant: number): Promise<Claim> {
-  await takeTurns(client, tenantId);
-  const { rows } = await client.query<{ state: string; attempts: number; running: number; before: number }>(
-    `select j.state, j.attempts,
-       (select count(*)::int from jobs.job o where o.tenant_id = $1 and o.state = 'running' and o.job_id <> $2) as running,
-       (select count(*)::int from jobs.job o where o.tenant_id = $1 and o.state = 'queued' and (o.priority, o.turn) < (j.priority, j.turn)
-         and o.put_off_at > now() - $3 * interval '1 millisecond') as before
-     from jobs.job j where j.tenant_id = $1 and j.job_id = $2 and ${OPEN}`,
-    [tenantId, jobId, QUEUE_LIMITS.backSoonMs],
-  );
-  const [found] = rows;
-  if (found === undefined) return { kind: "gone" };
-  if (found.attempts >= QUEUE_LIMITS.attempts) {
-    // Its worker died each time: whatever it is, it is the job's own doing.
-    await client.query(
-      `update jobs.job set state = 'failed', finished_at = now(), error_code = 'INTERNAL', error_message = $3, error_next = $4
-       where tenant_id = $1 and job_id = $2`,
-      [tenantId, jobId, `The job was ended ${found.attempts} times before it was done.`, "Ask for less, or tell the operator."],
-    );
-    return { kind: "gone" };
-  }
-  // What was put off comes back in a moment, and what stands behind it does not overtake it.
-  if (found.state === "queued" && found.running + found.before >= runningPerTenant) {
-    await client.query("update jobs.job set put_off_at = now() where tenant_id = $1 and job_id = $2", [tenantId, jobId]);
-    return { kind: "wait" };
-  }
-  const claimed = await client.query<{ spec: unknown; user: string; owner: string; extent: string; attempt: number }>(
-    `update jobs.job set state = 'running', attempts = attempts + 1, started_at = now(), stage = null, rows_read = 0
-     where tenant_id = $1 and job_id = $2 returning spec, user_name as "user", owner, extent, attempts as attempt`,
-    [tenantId, jobId],
-  );
-  return { kind: "claimed", job: claimed.rows[0] as ClaimedJob };
 }
 
 function toJob(row: JobRow): Job {

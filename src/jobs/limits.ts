@@ -10,6 +10,8 @@ export const QUEUE_LIMITS = {
   attempts: 3,
   /** Wait before the second attempt; doubled before the third, in milliseconds. */
   backoffMs: 1_000,
+  /** And no longer than this, also while the job's row cannot be reached. */
+  longestBackoffMs: 10_000,
   /** How often a running job is looked at for its cancellation, and tells how far it is, in milliseconds. */
   lookMs: 300,
   /** How long a job's place is left to a worker that does not renew it, and how often that is looked for, in milliseconds. */
@@ -17,8 +19,8 @@ export const QUEUE_LIMITS = {
   stalledMs: 5_000,
   /** How long a job whose tenant has enough running is put off at most, in milliseconds: the end of another calls it back. */
   putOffMs: 5_000,
-  /** Within which one that was put off is back. */
-  backSoonMs: 10_000,
+  /** How long a waiting job may be missing in the line before it is put there again, in milliseconds. */
+  missedMs: 10_000,
   /** How long jobs and what they found are kept, in hours. */
   keptHours: 24,
   /** Stored bytes of one tenant's results, compressed; the oldest leave first. */

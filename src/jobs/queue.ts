@@ -11,8 +11,8 @@ export type Handled =
   | { readonly kind: "finished" }
   /** Again, after a pause that grows with the attempts. */
   | { readonly kind: "retry" }
-  /** Not now. */
-  | { readonly kind: "later"; readonly afterMs: number };
+  /** Not now, but after a while or when it is called back; `onceAside` runs when it can be. */
+  | { readonly kind: "later"; readonly afterMs: number; readonly onceAside: () => Promise<void> };
 
 export interface WorkerOptions {
   /** Jobs at once. */

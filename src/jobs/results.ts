@@ -5,9 +5,11 @@ import type { PoolClient } from "pg";
 import type { Database } from "../db/database.ts";
 import { withTenantWrite } from "../db/tenant-session.ts";
 import { AppError } from "../errors.ts";
+import type { Observe } from "../observe/observation.ts";
 import type { Principal } from "../tenant.ts";
 import { ownerOf } from "./job.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
+import { observeLookUps } from "./look-up.ts";
 
 type Row = readonly unknown[];
 
@@ -104,16 +106,18 @@ export interface StoredResults {
   ): Promise<StoredPage | undefined>;
 }
 
-export function storedResults(database: () => Promise<Database>): StoredResults {
+export function storedResults(database: () => Promise<Database>, observe: Observe): StoredResults {
+  const looked = observeLookUps("result", observe);
   return {
     page: async (principal, resultId, { offset, limit }) => {
       if (!/^res_[\w-]{22}$/.test(resultId)) return undefined;
-      const tenantId = principal.tenant.id;
-      const read = await withTenantWrite(
-        await database(),
-        tenantId,
-        (client) => readChunks(client, { principal, resultId, offset, limit }),
-        "jobs",
+      const read = await looked(principal, async () =>
+        withTenantWrite(
+          await database(),
+          principal.tenant.id,
+          (client) => readChunks(client, { principal, resultId, offset, limit }),
+          "jobs",
+        ),
       );
       if (read === undefined) return undefined;
       const parts = await Promise.all(

@@ -4,7 +4,8 @@ import type { Observe } from "../observe/observation.ts";
 import type { Principal } from "../tenant.ts";
 import type { JobEvents } from "./desk.ts";
 import type { JobHandle } from "./job.ts";
-import type { Attempt, ClaimedJob, JobStore } from "./job-store.ts";
+import type { Claim, ClaimedJob } from "./claim.ts";
+import type { Attempt, JobStore } from "./job-store.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
 import type { Handled, JobQueue } from "./queue.ts";
 import { resultPacker } from "./results.ts";
@@ -74,7 +75,9 @@ async function handleJob(handle: JobHandle, controller: AbortController, parts: 
   const claim = await store.claim(handle, limits.runningPerTenant);
   events.moved(handle);
   if (claim.kind === "gone") return { kind: "finished" };
-  if (claim.kind === "wait") return { kind: "later", afterMs: QUEUE_LIMITS.putOffMs };
+  if (claim.kind === "wait") return putOff(handle, claim, parts);
+  // Whoever came before its turn was put off, though there is a place.
+  await callNext(handle, parts);
   const attempt: Attempt = { ...handle, attempt: claim.job.attempt };
   const startMs = performance.now();
   const ended = (outcome: "ok" | ErrorCode): void =>
@@ -94,10 +97,16 @@ async function handleJob(handle: JobHandle, controller: AbortController, parts: 
   }
 }
 
-/** A place of the tenant is free: whoever was put off for want of one need not wait longer. */
-async function callNext({ tenantId }: JobHandle, { store, queue, observe }: WorkerParts): Promise<void> {
+async function putOff(handle: JobHandle, { missed }: Extract<Claim, { kind: "wait" }>, parts: WorkerParts): Promise<Handled> {
+  if (missed !== undefined) await parts.queue.add(missed.handle, missed.place);
+  // A place may have become free before there was anybody to call back.
+  return { kind: "later", afterMs: QUEUE_LIMITS.putOffMs, onceAside: () => callNext(handle, parts) };
+}
+
+/** Calls the tenant's next job back, where it was put off and there is a place for it. */
+async function callNext({ tenantId }: JobHandle, { store, queue, limits, observe }: WorkerParts): Promise<void> {
   try {
-    const next = await store.firstPutOff(tenantId);
+    const next = await store.firstToRun(tenantId, limits.runningPerTenant);
     if (next !== undefined) await queue.callBack(next);
   } catch (error) {
     // It comes back by itself, a little later.

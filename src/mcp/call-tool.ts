@@ -78,9 +78,14 @@ function followed({ mcpReq, http }: ServerContext): Followed {
   const progressToken = mcpReq._meta?.progressToken;
   if (progressToken === undefined) return { options: { signal }, told: () => Promise.resolve() };
   const sent: Promise<unknown>[] = [];
+  let last = -1;
   const onStage = (stage: Stage): void => {
     const at = STAGES.indexOf(stage);
-    const params = { progressToken, progress: at < 0 ? STAGES.length : at, total: STAGES.length, message: stage };
+    const progress = at < 0 ? STAGES.length : at;
+    // A job that is followed stays at its stage, or begins again; progress only ever grows.
+    if (progress <= last) return;
+    last = progress;
+    const params = { progressToken, progress, total: STAGES.length, message: stage };
     // A client that has gone away cannot be told how far its call is.
     sent.push(mcpReq.notify({ method: "notifications/progress", params }).catch(() => undefined));
   };

@@ -111,7 +111,7 @@ function lineOf(observation: Observation): Line {
 
 type CallObservation = Extract<
   Observation,
-  { kind: "tool_started" | "tool_called" | "stage_finished" | "query_finished" | "spec_refused" } | { kind: LimitKind }
+  { kind: "tool_started" | "tool_called" | "stage_finished" | "query_finished" | "handle_looked_up" | "spec_refused" } | { kind: LimitKind }
 >;
 type LimitKind = "turn_taken" | "weighed" | "cache_asked" | "warmed_up" | "rate_limited";
 
@@ -139,6 +139,11 @@ function callLineOf(observation: CallObservation): Line {
         "db.response.returned_rows": observation.rows,
         "db.response.status_code": observation.sqlState,
         "error.code": codeOf(observation.outcome),
+      });
+    case "handle_looked_up":
+      return line("trace", `${observation.what} ${observation.isFound ? "found" : "not found"} by its handle`, {
+        ...tenantField(observation.tenantId),
+        "event.duration": nanoseconds(observation.durationMs),
       });
     case "spec_refused":
       return line("info", "spec refused", { ...tenantField(observation.tenantId), "metricgate.problems": observation.codes });

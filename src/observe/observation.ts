@@ -46,6 +46,14 @@ export type Observation =
   | { readonly kind: "redis_lost"; readonly reason: string }
   /** The line of background jobs, or a job's row, could not be reached for a while. */
   | { readonly kind: "queue_lost"; readonly reason: string }
+  /** The database was asked for a job or result by its handle, under the caller's own wall. */
+  | {
+      readonly kind: "handle_looked_up";
+      readonly what: "job" | "result";
+      readonly tenantId: number;
+      readonly isFound: boolean;
+      readonly durationMs: number;
+    }
   /** One attempt at a background job. */
   | {
       readonly kind: "job_ended";

@@ -4,7 +4,7 @@ import { AS_OF_COLUMN } from "../plan/columns.ts";
 import { DRILL, type Drill, type DrillColumn, drillColumns, unitColumns } from "../plan/drill.ts";
 import type { PlanMeasure, PlanOutput } from "../plan/plan.ts";
 import { issueLink } from "./issue-link.ts";
-import type { StoredResult } from "./page.ts";
+import type { Rowless } from "./page.ts";
 import type { Cell } from "./result.ts";
 import { dataVersionOf, type RawRows, toCell } from "./shape.ts";
 
@@ -53,8 +53,10 @@ export interface DrillResult {
 /** Which number of which result is opened up. */
 export interface Opened {
   readonly id: string;
-  readonly stored: StoredResult;
+  readonly stored: Rowless;
   readonly row: number | "totals";
+  /** Of that row, or of the totals. */
+  readonly cells: readonly Cell[];
   readonly output: PlanOutput;
   readonly drill: Drill;
   readonly catalog: Catalog;
@@ -74,7 +76,7 @@ export function shapeDrill(raw: RawRows, opened: Opened): DrillResult {
   const total = Number(cell(first, DRILL.total) ?? 0);
   const units = unitColumns(drill);
   const asOf = cell(first, AS_OF_COLUMN) as string | null;
-  const { place, number } = cellOf(stored, row, output);
+  const { place, number } = cellOf(opened);
   return {
     data: {
       columns: [...columns.map((column) => shown(column, catalog)), { name: "link", type: "string", label: "Link" }],
@@ -126,8 +128,7 @@ function shown({ name, type }: DrillColumn, catalog: Catalog): DrillResultColumn
 }
 
 /** Where the row is and what it says. */
-function cellOf({ answer }: StoredResult, row: number | "totals", { as }: PlanOutput): { place: Record<string, Cell>; number: Cell } {
-  const cells = (row === "totals" ? answer.totals : answer.rows[row]) ?? [];
+function cellOf({ stored: { answer }, row, cells, output: { as } }: Opened): { place: Record<string, Cell>; number: Cell } {
   const placed =
     row === "totals"
       ? []

@@ -30,7 +30,7 @@ export interface StoredResult {
 }
 
 /** Whole seconds for which a repeated spec may be answered from the cache. */
-export function cacheSeconds({ expiresAtMs }: StoredResult, nowMs: number): number {
+export function cacheSeconds({ expiresAtMs }: Pick<StoredResult, "expiresAtMs">, nowMs: number): number {
   return expiresAtMs === null ? 0 : Math.max(0, Math.floor((expiresAtMs - nowMs) / 1000));
 }
 
@@ -49,7 +49,14 @@ export function pageOf(id: string, stored: StoredResult, { offset, limit, cacheS
 }
 
 /** A stored answer whose rows are kept elsewhere. */
-export type Rowless = Pick<StoredResult, "meta" | "queryTimeMs" | "cached"> & { readonly answer: Omit<Answer, "rows"> };
+export type Rowless = Omit<StoredResult, "answer"> & { readonly answer: Omit<Answer, "rows"> };
+
+/** Some rows of a stored answer, which has `rowCount` in all. */
+export interface KeptPage {
+  readonly stored: Rowless;
+  readonly rows: Answer["rows"];
+  readonly rowCount: number;
+}
 
 /** Some rows of a stored answer. */
 interface PageRows {

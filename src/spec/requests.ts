@@ -139,13 +139,18 @@ export function parseDrillRequest(
   return { row: place, measure: index, limit: count };
 }
 
+/** The row that a request names by its number; undefined where it names none. */
+export function rowIndex(row: string | number): number | undefined {
+  return /^\d{1,7}$/.test(String(row)) ? Number(row) : undefined;
+}
+
 function rowOf(row: string | number, { rows, hasTotals }: Drillable, problems: Problem[]): number | "totals" {
   if (row === "totals") {
     if (!hasTotals)
       problems.push(problem("BAD_VALUE", { path: "row", message: 'this result has no totals; run its spec with "totals": true' }));
     return row;
   }
-  const index = /^\d{1,7}$/.test(String(row)) ? Number(row) : -1;
+  const index = rowIndex(row) ?? -1;
   if (index >= 0 && index < rows) return index;
   const rowsThere = rows === 0 ? "this result has no rows" : `row is a whole number from 0 to ${rows - 1}`;
   problems.push(problem("BAD_VALUE", { path: "row", message: hasTotals ? `${rowsThere}, or totals` : rowsThere }));

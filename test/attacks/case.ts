@@ -10,6 +10,8 @@ export interface Expectation {
   readonly refused?: boolean;
   /** Statements that may have been run for it. */
   readonly sql?: 0;
+  /** With `sql` 0: looks at the tables of jobs and results that it cost all the same, by its one well-formed handle; default 0. */
+  readonly lookUps?: number;
   readonly rows?: number;
   readonly values?: number;
   readonly firstCell?: unknown;

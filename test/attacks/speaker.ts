@@ -31,6 +31,8 @@ export interface Speaker {
   ask(method: string, params: string): Promise<Said>;
   /** Statements run for a request, or at all, by the server's own log once what was logged by now has arrived. */
   statements(requestId?: number): Promise<number>;
+  /** Looks for jobs and results by a handle, likewise. */
+  lookUps(requestId?: number): Promise<number>;
   /** Everything that the server has written to standard error. */
   log(): string;
   close(): Promise<number | null>;
@@ -39,6 +41,7 @@ export interface Speaker {
 interface Server {
   readonly process: ChildProcess;
   readonly statements: Speaker["statements"];
+  readonly lookUps: Speaker["lookUps"];
   readonly log: () => string;
   readonly close: () => Promise<number | null>;
 }
@@ -50,14 +53,16 @@ function start(args: readonly string[], environment: Readonly<Record<string, str
   });
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => void (log += chunk.toString()));
+  const logged = async (action: string, requestId: number | undefined): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, LOG_LAG_MS));
+    const ran = log.split("\n").filter((line) => line.includes(`"event.action":"${action}"`));
+    return ran.filter((line) => requestId === undefined || line.includes(`"mcp.request.id":"${requestId}"`)).length;
+  };
   return {
     process: child,
     log: () => log,
-    statements: async (requestId) => {
-      await new Promise((resolve) => setTimeout(resolve, LOG_LAG_MS));
-      const ran = log.split("\n").filter((line) => line.includes('"event.action":"query_finished"'));
-      return ran.filter((line) => requestId === undefined || line.includes(`"mcp.request.id":"${requestId}"`)).length;
-    },
+    statements: (requestId) => logged("query_finished", requestId),
+    lookUps: (requestId) => logged("handle_looked_up", requestId),
     close: async () => {
       if (child.exitCode !== null) return child.exitCode;
       const ended = once(child, "exit");
@@ -72,7 +77,7 @@ function start(args: readonly string[], environment: Readonly<Record<string, str
 export async function stdioSpeaker(
   environment: Readonly<Record<string, string>>,
 ): Promise<Speaker & { readonly write: (line: string) => void }> {
-  const { process: child, statements, log, close } = start(["--stdio"], environment);
+  const { process: child, statements, lookUps, log, close } = start(["--stdio"], environment);
   const waiting = new Map<number, (line: string) => void>();
   let next = 1;
   createInterface({ input: must(child.stdout, "stdout") }).on("line", (line) => {
@@ -95,7 +100,7 @@ export async function stdioSpeaker(
   const clientInfo = { name: "attacker", version: "1" };
   await ask("initialize", JSON.stringify({ protocolVersion: "2025-11-25", capabilities: {}, clientInfo }));
   write('{"jsonrpc":"2.0","method":"notifications/initialized"}');
-  return { ask, statements, log, close, write };
+  return { ask, statements, lookUps, log, close, write };
 }
 
 /** A server over HTTP; requests stand alone, without a session. */
@@ -104,7 +109,7 @@ export async function httpSpeaker(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Speaker & { readonly url: string; readonly as: (headers: Readonly<Record<string, string>>) => Speaker["ask"] }> {
   const server = start(["--http", "127.0.0.1:0"], environment);
-  const { statements, log, close } = server;
+  const { statements, lookUps, log, close } = server;
   while (!/http:\/\/\S+\/mcp/.test(log())) {
     if (server.process.exitCode !== null) throw new Error(log());
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -131,5 +136,5 @@ export async function httpSpeaker(
         ms: performance.now() - startMs,
       };
     };
-  return { ask: as({}), as, statements, log, close, url };
+  return { ask: as({}), as, statements, lookUps, log, close, url };
 }

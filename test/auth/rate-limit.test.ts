@@ -1,8 +1,12 @@
 import { randomInt } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { rateLimiter } from "../../src/auth/rate-limit.ts";
+import type { Database } from "../../src/db/database.ts";
+import { AppError } from "../../src/errors.ts";
+import { openCapacity } from "../../src/capacity.ts";
 import { connectRedis } from "../../src/cache/redis-connection.ts";
 import { must } from "../../src/must.ts";
+import { describeOnEachDatabase } from "../support/databases.ts";
 import { describeOnRedis, ownRedis, redisTestUrl } from "../support/redis.ts";
 import { testPrincipal, testTenant } from "../support/tenants.ts";
 
@@ -71,6 +75,7 @@ describeOnRedis("on Redis", () => {
     onTestFinished(() => redis.close());
     return redis;
   };
+  const on = (redis: ReturnType<typeof connected>) => ({ kind: "redis", client: redis.client, isUp: () => redis.isUp() }) as const;
   const up = (redis: ReturnType<typeof connected>) => expect.poll(() => redis.isUp(), { timeout: 10_000, interval: 20 }).toBe(true);
 
   test("all processes count together", async () => {
@@ -78,7 +83,7 @@ describeOnRedis("on Redis", () => {
     const [first, second] = [must(one, "one"), must(two, "two")];
     await up(first);
     await up(second);
-    const [a, b] = [rateLimiter(LIMITS, first), rateLimiter(LIMITS, second)];
+    const [a, b] = [rateLimiter(LIMITS, on(first)), rateLimiter(LIMITS, on(second))];
     const ann = caller("ann", randomInt(1e6, 2e9));
     expect([await a.take(ann), await b.take(ann), await a.take(ann)]).toEqual([undefined, undefined, undefined]);
     expect(await b.take(ann)).toMatchObject({ scope: "principal", limit: 3 });
@@ -90,7 +95,7 @@ describeOnRedis("on Redis", () => {
     await server.start();
     const redis = connected(server.url);
     await up(redis);
-    const limiter = rateLimiter(LIMITS, redis);
+    const limiter = rateLimiter(LIMITS, on(redis));
     const ann = caller("ann");
     for (let call = 0; call < 3; call += 1) expect(await limiter.take(ann)).toBeUndefined();
     expect(await limiter.take(ann)).toBeDefined();
@@ -107,12 +112,55 @@ describeOnRedis("on Redis", () => {
     await server.start();
     const redis = connected(server.url);
     await up(redis);
-    const limiter = rateLimiter(LIMITS, redis);
+    const limiter = rateLimiter(LIMITS, on(redis));
     server.freeze();
     const startMs = performance.now();
     for (let call = 0; call < 3; call += 1) expect(await limiter.take(caller("ann"))).toBeUndefined();
     expect(await limiter.take(caller("ann"))).toMatchObject({ scope: "principal" });
     expect(performance.now() - startMs).toBeLessThan(5_000);
     server.thaw();
+  });
+});
+
+describeOnEachDatabase("in the database", (get) => {
+  const config = { rateLimits: { ...LIMITS, store: "postgres" } } as const;
+  const opened = async (database: () => Promise<Database>) => {
+    const capacity = await openCapacity({ config, version: "1", database, observe: () => undefined });
+    onTestFinished(() => capacity.close());
+    return capacity.limiter;
+  };
+
+  test("all processes count together, and a minute ends", async () => {
+    const [a, b] = [await opened(async () => get().database), await opened(async () => get().database)];
+    const ann = caller("ann", 11);
+    expect([await a.take(ann), await b.take(ann), await a.take(ann)]).toEqual([undefined, undefined, undefined]);
+    const exceeded = must(await b.take(ann), "over the limit");
+    expect(exceeded).toMatchObject({ scope: "principal", limit: 3 });
+    expect(exceeded.retryAfterSeconds).toBeGreaterThan(50);
+    expect(exceeded.retryAfterSeconds).toBeLessThanOrEqual(60);
+    expect(await a.state(ann)).toMatchObject({ scope: "principal", remaining: 0 });
+    expect(await a.take(caller("ann", 12))).toBeUndefined();
+    await get().database.session("directory", (client) => client.query("update limits.call_count set expire = 1"));
+    expect(await b.take(ann)).toBeUndefined();
+  });
+
+  test("many calls at once are counted one by one, and no name is kept", async () => {
+    const limiter = await opened(async () => get().database);
+    const taken = await Promise.all(Array.from({ length: 20 }, () => limiter.take(caller("secret-name", 21))));
+    expect(taken.filter((exceeded) => exceeded === undefined)).toHaveLength(3);
+    const { rows } = await get().database.session("directory", (client) =>
+      client.query("select * from limits.call_count where key like '%21%'"),
+    );
+    expect(rows.length).toBeGreaterThan(0);
+    expect(JSON.stringify(rows)).not.toContain("secret-name");
+  });
+
+  test("while the database is away this process counts alone", async () => {
+    const limiter = await opened(async () => {
+      throw new AppError("UNAVAILABLE", "away");
+    });
+    for (let call = 0; call < 3; call += 1) expect(await limiter.take(caller("ann"))).toBeUndefined();
+    expect(await limiter.take(caller("ann"))).toMatchObject({ scope: "principal" });
+    expect(await limiter.state(caller("ann"))).toMatchObject({ remaining: 0 });
   });
 });

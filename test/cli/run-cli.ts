@@ -33,6 +33,7 @@ export async function runCli(
         : Promise.resolve({ close: () => Promise.resolve(), version: "0.0.0", ...product } as Product);
     },
     stopped: () => Promise.resolve(),
+    leave: () => undefined,
     ...rest,
   };
   const before = process.exitCode;

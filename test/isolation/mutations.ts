@@ -223,6 +223,11 @@ export const MUTATIONS: readonly Mutation[] = [
     sql: "grant update (hash) on directory.api_key to metricgate_ingest",
     caughtBy: "column-grants",
   },
+  {
+    name: "call counts opened to the api login",
+    sql: "grant usage on schema limits to metricgate_api; grant select on limits.call_count to metricgate_api",
+    caughtBy: ["table-grants", "schema-grants"],
+  },
   { name: "select given to everybody", sql: "grant select on warehouse.issue to public", caughtBy: "table-grants" },
   { name: "truncate given to ingest", sql: "grant truncate on warehouse.issue to metricgate_ingest", caughtBy: "table-grants" },
   { name: "references given to ingest", sql: "grant references on warehouse.issue to metricgate_ingest", caughtBy: "table-grants" },

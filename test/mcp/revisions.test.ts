@@ -79,7 +79,8 @@ test("a request with a session that this server does not know is answered alone"
     headers: { ...HEADERS, "mcp-session-id": "from-another-replica" },
     body: JSON.stringify({ jsonrpc: "2.0", id: 5, method: "tools/list" }),
   });
-  expect(await messageOf(response)).toMatchObject({ id: 5, result: { tools: [{ name: "list_metrics" }, {}, {}, {}, {}] } });
+  const tools: unknown = expect.arrayContaining([expect.objectContaining({ name: "list_metrics" })]);
+  expect(await messageOf(response)).toMatchObject({ id: 5, result: { tools } });
 });
 
 test("a session that its client ended is gone", async () => {

@@ -82,6 +82,7 @@ export async function openEmbedded({ dataDir, observe }: EmbeddedOptions): Promi
   observe({ kind: "database_opened", mode: "embedded", openMs: performance.now() - startMs, role: link.role() });
   const database = pooledDatabase({
     mode: "embedded",
+    keepsPlans: false,
     pool: pools.pool,
     cancel: (client) => {
       const request = cancelRequestOf(client);

@@ -36,6 +36,11 @@ export const WITHOUT_WALL: readonly { readonly table: string; readonly roles: re
     roles: ["metricgate_directory"],
     why: "says which tenant a key belongs to, so is read before one is known",
   },
+  {
+    table: "limits.call_count",
+    roles: ["metricgate_directory"],
+    why: "counts calls by tenant number and hashed caller; no tenant's data",
+  },
   { table: "ops.migration", roles: ["metricgate_owner", "metricgate_directory"], why: "says which migrations ran; no tenant's data" },
   ...QUEUE_TABLES.map((name) => ({
     table: `bullmq.${name}`,
@@ -80,6 +85,7 @@ export const TABLE_GRANTS: readonly (readonly [tables: string, role: string, pri
   ["warehouse.%", "metricgate_ingest", ["SELECT", "INSERT", "UPDATE", "DELETE"]],
   ["directory.tenant", "metricgate_directory", ["SELECT", "INSERT", "UPDATE"]],
   ["directory.api_key", "metricgate_directory", ["SELECT", "INSERT"]],
+  ["limits.call_count", "metricgate_directory", ["SELECT", "INSERT", "UPDATE", "DELETE"]],
   ["ops.migration", "metricgate_directory", ["SELECT"]],
   ["audit.%", "metricgate_audit_reader", ["SELECT"]],
   ["jobs.%", "metricgate_jobs", ["SELECT", "INSERT", "UPDATE", "DELETE"]],
@@ -120,6 +126,7 @@ export const SCHEMA_USAGE: readonly (readonly [schema: string, role: string])[] 
   ["vectors", "metricgate_reader"],
   ["vectors", "metricgate_ingest"],
   ["directory", "metricgate_directory"],
+  ["limits", "metricgate_directory"],
   ["ops", "metricgate_directory"],
   ["audit", "metricgate_auditor"],
   ["audit", "metricgate_audit_reader"],

@@ -1,0 +1,32 @@
+import type { ResultStore } from "./cache/result-store.ts";
+import type { JobDesk } from "./jobs/desk.ts";
+import type { KeptPage, Rowless, StoredResult } from "./result/page.ts";
+import type { Cell } from "./result/result.ts";
+import type { Principal } from "./tenant.ts";
+
+export interface RowBounds {
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** Answers by their handle, wherever they are kept: this process's own, and what jobs found. */
+export interface KeptResults {
+  /** Rows of an answer, fewer than `limit` at its end; undefined alike where it is absent, expired or somebody else's. Throws UNAVAILABLE. */
+  page(principal: Principal, id: string, bounds: RowBounds): Promise<KeptPage | undefined>;
+}
+
+/** Looks in this process first; a handle that is not one of ours by its form is looked up nowhere. */
+export function keptResults(own: Pick<ResultStore<StoredResult>, "get">, jobs: Pick<JobDesk, "page"> | undefined): KeptResults {
+  return {
+    page: async (principal, id, { offset, limit }) => {
+      const stored = own.get(principal, id);
+      if (stored !== undefined) {
+        const { rows } = stored.answer;
+        return { stored, rows: rows.slice(offset, offset + limit), rowCount: rows.length };
+      }
+      const found = await jobs?.page(principal, id, { offset, limit });
+      if (found === undefined) return undefined;
+      return { stored: found.answer as Rowless, rows: found.rows as readonly (readonly Cell[])[], rowCount: found.rowCount };
+    },
+  };
+}
