@@ -46,8 +46,26 @@ begin
     execute format('grant metricgate_owner to %I', current_user);
   end if;
 
+  -- Only a superuser may install it; where it is not to be had, issues are found by words alone.
+  if is_super and not exists (select from pg_extension where extname = 'vector')
+    and exists (select from pg_available_extensions where name = 'vector')
+  then
+    create schema if not exists vectors authorization metricgate_owner;
+    create extension vector schema vectors;
+  end if;
+  for r in
+    select role from unnest(array['metricgate_reader', 'metricgate_ingest']) as role
+    where is_super and to_regnamespace('vectors') is not null and not has_schema_privilege(role, 'vectors', 'usage')
+  loop
+    execute format('grant usage on schema vectors to %I', r.role);
+  end loop;
+
   for r in
     select * from (values
+      -- Without these an approximate search gives up before a small tenant has its rows.
+      ('metricgate_api', 'hnsw.iterative_scan', 'relaxed_order'),
+      ('metricgate_api', 'hnsw.ef_search', '100'),
+      ('metricgate_api', 'hnsw.max_scan_tuples', '100000'),
       ('metricgate_api', 'default_transaction_read_only', 'on'),
       ('metricgate_api', 'statement_timeout', '60s'),
       ('metricgate_api', 'lock_timeout', '2s'),

@@ -589,6 +589,39 @@ table warehouse.search_document owner metricgate_owner row security forced
   grant delete, insert, select, update to metricgate_ingest
   grant select to metricgate_reader
 
+table warehouse.search_embedding owner metricgate_owner row security forced
+  tenant_id integer not null
+  model text not null
+  issue_no bigint not null
+  text_hash text not null
+  embedding real[] not null
+  constraint search_embedding_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint search_embedding_tenant_id_model_fkey FOREIGN KEY (tenant_id, model) REFERENCES warehouse.search_model(tenant_id, model) ON DELETE CASCADE
+  constraint search_embedding_pkey PRIMARY KEY (tenant_id, model, issue_no)
+  CREATE INDEX search_embedding_issue ON warehouse.search_embedding USING btree (tenant_id, issue_no)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.search_model owner metricgate_owner row security forced
+  tenant_id integer not null
+  model text not null
+  name text not null
+  dimension integer not null
+  vectors integer not null default 0
+  is_ready boolean not null default false
+  leased_until timestamp with time zone
+  updated_at timestamp with time zone not null default now()
+  constraint search_model_dimension_check CHECK (((dimension >= 1) AND (dimension <= 2000)))
+  constraint search_model_pkey PRIMARY KEY (tenant_id, model)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
 table warehouse.search_posting owner metricgate_owner row security forced
   tenant_id integer not null
   term text not null
@@ -862,6 +895,29 @@ CREATE OR REPLACE FUNCTION ctx.tenant_id()
  LANGUAGE sql
  STABLE PARALLEL SAFE
 AS $function$ select nullif(current_setting('app.tenant_id', true), '')::int $function$
+
+function warehouse.ensure_embedding_index(text,integer) owner metricgate_owner
+  grant execute to metricgate_ingest
+CREATE OR REPLACE FUNCTION warehouse.ensure_embedding_index(model text, dimension integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  name constant text := 'search_embedding_' || substr(md5(model), 1, 16);
+begin
+  if to_regtype('vectors.vector') is null then return false; end if;
+  if to_regclass('warehouse.' || name) is null then
+    perform pg_advisory_xact_lock(hashtext('metricgate.search_embedding'), 0);
+    if to_regclass('warehouse.' || name) is null then
+      execute format(
+        'create index %I on warehouse.search_embedding using hnsw ((embedding::vectors.vector(%s)) vectors.vector_cosine_ops) where model = %L',
+        name, dimension, model);
+    end if;
+  end if;
+  return true;
+end $function$
 
 function warehouse.ensure_event_partitions(timestamp with time zone,timestamp with time zone) owner metricgate_owner
   grant execute to metricgate_ingest

@@ -1,7 +1,7 @@
 import { AppError } from "./errors.ts";
 import { type Call, stage } from "./call.ts";
 import { INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limits.ts";
-import { columnsOfHandles } from "./kept-results.ts";
+import { columnsOf } from "./kept-results.ts";
 import { answerAtLength, type Taking } from "./long-answer.ts";
 import type { Stage } from "./observe/observation.ts";
 import { buildPlan } from "./plan/build.ts";
@@ -89,7 +89,7 @@ export async function readSpec(input: unknown, call: Call, maxRows: number = INT
 /** A spec whose filters may name kept results. */
 async function withFilledFilters(input: unknown, { kept, principal }: Call) {
   if (typeof input !== "object" || input === null || !("filters" in input)) return { input, problems: [] };
-  const { filters, problems } = withResultValues(input.filters, await columnsOfHandles(kept, principal, input.filters));
+  const { filters, problems } = await withResultValues(input.filters, columnsOf(kept, principal));
   return { input: { ...input, filters }, problems };
 }
 

@@ -21,6 +21,7 @@ import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
+import { httpEmbeddings } from "./search/http-embeddings.ts";
 import type { KeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
 
@@ -79,7 +80,9 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const { cache, closed, limiter } = capacity;
   const background = openBackground({ config, database: opened.get, observe });
   const renderer = createRenderer();
-  const plain = createPipeline({ catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk });
+  const embeddings = config.embeddings && httpEmbeddings(config.embeddings);
+  const parts = { catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk };
+  const plain = createPipeline({ ...parts, ...(embeddings === undefined ? {} : { embeddings }) });
   const recorded = audited(plain, databaseAudit(opened.get), observe);
   const pipeline = limited(recorded, limiter, observe);
   const keyRing = openKeyRing(config);
@@ -103,7 +106,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     keyRing,
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
-    work: () => background.work(recorded.answerJob),
+    work: async () => {
+      await background.work(recorded.answerJob);
+      if (config.embeddings === undefined) return;
+      const [{ keepEmbedding }, database] = await Promise.all([import("./search-operator.ts"), opened.get()]);
+      void keepEmbedding(database, config, { signal: closed, observe });
+    },
     jobsWaiting: () => background.waiting(),
     onJobMoved: (listener) => void background.events.listen(listener),
     close,

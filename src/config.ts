@@ -83,6 +83,9 @@ const settingsSchema = z.object({
   METRICGATE_RATE_LIMIT_TENANT: count(1).optional(),
   METRICGATE_RATE_LIMIT_PRINCIPAL: count(1).optional(),
   METRICGATE_RATE_LIMIT_BURST: count(0).optional(),
+  METRICGATE_EMBEDDING_URL: secureUrl.optional(),
+  METRICGATE_EMBEDDING_MODEL: z.string().min(1).max(200).optional(),
+  METRICGATE_EMBEDDING_KEY: z.string().min(1).optional(),
   METRICGATE_RATE_LIMIT_STORE: z.enum(RATE_LIMIT_STORES, `must be one of ${RATE_LIMIT_STORES.join(", ")}`).optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
@@ -132,6 +135,8 @@ export interface Config {
     readonly burst: number;
     readonly store: (typeof RATE_LIMIT_STORES)[number];
   };
+  /** Absent: issues are found by words alone. */
+  readonly embeddings?: { readonly url: string; readonly model: string; readonly key?: string };
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -189,6 +194,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [],
     ...(settings.METRICGATE_REDIS_URL === undefined ? {} : { redisUrl: settings.METRICGATE_REDIS_URL }),
     rateLimits: rateLimitsOf(settings),
+    ...embeddingsOf(settings),
     logLevel: settings.METRICGATE_LOG_LEVEL ?? "warn",
   };
 }
@@ -255,6 +261,14 @@ function rateLimitsOf(settings: z.output<typeof settingsSchema>): Config["rateLi
     burst: settings.METRICGATE_RATE_LIMIT_BURST ?? RATE_LIMITS.burst,
     store,
   };
+}
+
+function embeddingsOf(settings: z.output<typeof settingsSchema>): Pick<Config, "embeddings"> {
+  const { METRICGATE_EMBEDDING_URL: url, METRICGATE_EMBEDDING_MODEL: model, METRICGATE_EMBEDDING_KEY: key } = settings;
+  if (url === undefined && model === undefined && key === undefined) return {};
+  if (url === undefined || model === undefined)
+    throw new ConfigInvalid("METRICGATE_EMBEDDING_URL: needs METRICGATE_EMBEDDING_MODEL to be set too, and the other way round");
+  return { embeddings: { url, model, ...(key === undefined ? {} : { key }) } };
 }
 
 export function packageVersion(): string {

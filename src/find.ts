@@ -2,8 +2,8 @@ import type { ResultStore } from "./cache/result-store.ts";
 import type { Catalog } from "./catalog/catalog.ts";
 import type { Rows } from "./db/database.ts";
 import { AppError } from "./errors.ts";
-import { columnsOfHandles, type KeptResults } from "./kept-results.ts";
 import { must } from "./must.ts";
+import { nearIssues, type Nearing } from "./near.ts";
 import { AS_OF_COLUMN, VERSION_COLUMN } from "./plan/columns.ts";
 import { SEARCH, type SearchPlan } from "./plan/search.ts";
 import { issueLink } from "./result/issue-link.ts";
@@ -15,10 +15,9 @@ import { type Ask, askQueries, askSubject } from "./search/ask.ts";
 import { type Candidate, type Finding, type Like, rank, type Ranked } from "./search/rank.ts";
 import { passageOf, wantedWords } from "./search/snippet.ts";
 import { corrected, correctionsOf, doubtfulWords, initialsOf } from "./search/typos.ts";
+import type { KeptColumns } from "./spec/result-values.ts";
 import { parseSearchRequest, type Search, type SearchRequest } from "./spec/search-request.ts";
-import type { Statement } from "./sql/fragment.ts";
 import { compileSearch, compileSubject, compileTexts, compileVocabulary } from "./sql/search.ts";
-import type { Principal } from "./tenant.ts";
 
 /** The best issues of each probe, which are ranked further; and the issues that are kept of all. */
 const CANDIDATES = 100;
@@ -28,15 +27,12 @@ const MAX_READ = 120_000;
 /** Terms that a misspelt word is compared with. */
 const VOCABULARY_TERMS = 20_000;
 
-export interface Finder {
-  readonly catalog: Catalog;
+export interface Finder extends Nearing {
   /** What the principal may ask about. */
   readonly published: Catalog;
-  readonly principal: Principal;
   readonly results: Pick<ResultStore<StoredResult>, "put">;
-  readonly kept: KeptResults;
-  /** Runs a statement for the principal's tenant, in turn. */
-  readonly read: (statement: Statement) => Promise<Rows>;
+  /** The principal's own results, by their handle. */
+  readonly keptColumns: (id: string) => Promise<KeptColumns | undefined>;
 }
 
 /** A candidate with all that is shown of it. */
@@ -63,17 +59,21 @@ interface Question {
 /** The issues that are about what was asked, best first. Throws AppError SPEC_INVALID, and NOT_FOUND for an issue that is not there. */
 export async function findIssues(request: SearchRequest, finder: Finder): Promise<SearchResult> {
   const startMs = performance.now();
-  const { catalog, published, principal, results, kept, read } = finder;
-  const search = parseSearchRequest(request, published, await columnsOfHandles(kept, principal, request.filters));
+  const { catalog, published, principal, results, read } = finder;
+  const search = await parseSearchRequest(request, published, finder.keptColumns);
   const question = await questionOf(search, finder);
-  const { looked, ask, mode, warnings } = await lookUp(question, search, finder);
-  const ranked = rank(looked.findings, { ask, ...(question.like === undefined ? {} : { like: question.like }), limit: KEPT_HITS });
+  const { like } = question;
+  const near = nearIssues({ texts: search.queries, like: like?.issueNo ?? null }, planOf(question.ask, search, finder), finder);
+  const [{ looked, ask, mode, warnings }, meant] = await Promise.all([lookUp(question, search, finder), near]);
+  const isHybrid = "rows" in meant;
+  const findings = isHybrid ? [...looked.findings, ...findingsOf(cellsOf(meant.rows))] : looked.findings;
+  const ranked = rank(findings, { ask, isHybrid, ...(like === undefined ? {} : { like }), limit: KEPT_HITS });
   const shown = ranked.slice(0, search.limit);
   const texts = shown.length === 0 ? undefined : await read(compileTexts(numbersOf(shown), principal, catalog));
   const passages = passagesOf(texts, wantedWords([...search.queries, ...ask.titles]));
   const hits = shown.map((one) => hitOf(one, passages.get(one.candidate.issueNo) ?? null));
   const queryTimeMs = Math.round((performance.now() - startMs) * 10) / 10;
-  const told = [...question.warnings, ...warnings];
+  const told = [...question.warnings, ...warnings, ...("warning" in meant && meant.warning !== null ? [meant.warning] : [])];
   const { dataAsOf, dataVersion } = looked;
   const { timezone } = principal.tenant;
   const found = { search, hits: ranked.map((one) => hitOf(one, null)), timezone, dataAsOf, dataVersion, queryTimeMs, warnings: told };
@@ -83,7 +83,7 @@ export async function findIssues(request: SearchRequest, finder: Finder): Promis
   return {
     data: { hits, total: data.total, truncated: data.truncated, next_cursor: data.next_cursor, query_time_ms: queryTimeMs },
     meta: {
-      mode,
+      mode: isHybrid && mode === "lexical" ? "hybrid" : mode,
       result_id: id,
       result_uri: meta.result_uri,
       catalog_version: meta.catalog_version,
@@ -141,9 +141,21 @@ async function lookUp(
   };
 }
 
-async function look(ask: Ask, { filters }: Search, { catalog, principal, read }: Finder): Promise<Looked> {
-  const { probes, keys } = ask;
-  const plan: SearchPlan = {
+async function look(ask: Ask, search: Search, finder: Finder): Promise<Looked> {
+  const { catalog, principal, read } = finder;
+  const cells = cellsOf(await read(compileSearch(planOf(ask, search, finder), principal, catalog)));
+  const [first] = cells;
+  const version = first?.(VERSION_COLUMN) ?? null;
+  return {
+    findings: findingsOf(cells),
+    dataAsOf: (first?.(AS_OF_COLUMN) ?? null) as string | null,
+    dataVersion: version === null ? null : String(version),
+    indexed: (first?.(SEARCH.indexed) ?? null) as number | null,
+  };
+}
+
+function planOf({ probes, keys }: Ask, { filters }: Search, { catalog, principal }: Finder): SearchPlan {
+  return {
     probes,
     keys,
     filters: filters.map((filter) => {
@@ -155,17 +167,12 @@ async function look(ask: Ask, { filters }: Search, { catalog, principal, read }:
     candidates: CANDIDATES,
     maxRead: Math.ceil(MAX_READ / Math.max(1, probes.length)),
   };
-  const cells = cellsOf(await read(compileSearch(plan, principal, catalog)));
-  const [first] = cells;
-  const version = first?.(VERSION_COLUMN) ?? null;
-  return {
-    findings: cells
-      .filter((cell) => cell(SEARCH.probe) !== null)
-      .map((cell) => ({ probe: Number(cell(SEARCH.probe)), score: Number(cell(SEARCH.score)), candidate: candidateOf(cell) })),
-    dataAsOf: (first?.(AS_OF_COLUMN) ?? null) as string | null,
-    dataVersion: version === null ? null : String(version),
-    indexed: (first?.(SEARCH.indexed) ?? null) as number | null,
-  };
+}
+
+function findingsOf(cells: readonly CellOf[]): Finding<Shown>[] {
+  return cells
+    .filter((cell) => cell(SEARCH.probe) !== null)
+    .map((cell) => ({ probe: Number(cell(SEARCH.probe)), score: Number(cell(SEARCH.score)), candidate: candidateOf(cell) }));
 }
 
 type CellOf = (name: string) => Cell;

@@ -3,7 +3,7 @@ import type { JobDesk } from "./jobs/desk.ts";
 import type { KeptPage, Rowless, StoredResult } from "./result/page.ts";
 import type { Cell } from "./result/result.ts";
 import { MAX_FILTER_VALUES } from "./spec/shape.ts";
-import { handlesIn, type KeptColumns } from "./spec/result-values.ts";
+import type { KeptColumns } from "./spec/result-values.ts";
 import type { Principal } from "./tenant.ts";
 
 export interface RowBounds {
@@ -33,19 +33,10 @@ export function keptResults(own: Pick<ResultStore<StoredResult>, "get">, jobs: P
   };
 }
 
-/** Handles that the filters of one call may name; the others are looked up no more than ones that are absent. */
-const MAX_HANDLES = 5;
-
-/** What the results have in their columns that filters name by their handles: enough rows to be too many values for a filter. */
-export async function columnsOfHandles(
-  results: KeptResults,
-  principal: Principal,
-  filters: unknown,
-): Promise<(id: string) => KeptColumns | undefined> {
-  const found = new Map<string, KeptColumns>();
-  for (const id of handlesIn(filters).slice(0, MAX_HANDLES)) {
-    const page = await results.page(principal, id, { offset: 0, limit: MAX_FILTER_VALUES + 1 });
-    if (page !== undefined) found.set(id, { columns: page.stored.answer.columns, rows: page.rows });
-  }
-  return (id) => found.get(id);
+/** What the principal's own results have in their columns, by their handle: as many rows as a filter takes values, and one more. */
+export function columnsOf(results: KeptResults, principal: Principal): (id: string) => Promise<KeptColumns | undefined> {
+  return async (id) => {
+    const found = await results.page(principal, id, { offset: 0, limit: MAX_FILTER_VALUES + 1 });
+    return found && { columns: found.stored.answer.columns, rows: found.rows };
+  };
 }

@@ -15,8 +15,8 @@ import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
 import { findIssues } from "./find.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { Job } from "./jobs/job.ts";
-import { keptResults } from "./kept-results.ts";
-import { type Taking } from "./long-answer.ts";
+import { columnsOf, keptResults } from "./kept-results.ts";
+import type { Taking } from "./long-answer.ts";
 import type { Observe, Stage } from "./observe/observation.ts";
 import type { DrillResult } from "./result/drill.ts";
 import { cacheSeconds, EXPORT_ROWS, INLINE_ROWS, pageOfRows, readCursor, type Rowless, type StoredResult } from "./result/page.ts";
@@ -24,6 +24,7 @@ import type { Result, ValueList } from "./result/result.ts";
 import type { SearchResult } from "./result/search.ts";
 import { valueList } from "./result/value-list.ts";
 import type { ChartByIdRequest, ChartRequest } from "./spec/chart.ts";
+import type { EmbeddingProvider } from "./search/embedding.ts";
 import {
   type DrillRequest,
   type JobStateRequest,
@@ -87,6 +88,8 @@ export interface PipelineParts {
   readonly cache?: AnswerCache;
   /** Draws charts; absent: none are drawn here. */
   readonly renderer?: Renderer;
+  /** Absent: issues are found by words alone. */
+  readonly embeddings?: EmbeddingProvider;
   /** Absent: nothing is done in the background. */
   readonly jobs?: JobDesk;
   /** Aborts when the process closes; ends what is done in the background. */
@@ -193,7 +196,7 @@ function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
 }
 
 function search(request: SearchRequest, call: Call): Promise<SearchResult> {
-  return findIssues(request, { ...call, read: reader(call) });
+  return findIssues(request, { ...call, keptColumns: columnsOf(call.kept, call.principal), read: reader(call) });
 }
 
 /** Reads for the caller's tenant, in turn. */

@@ -40,6 +40,7 @@ export async function openProduct(
     migrate: async () => (isEmbedded ? (await app.database(), []) : ((await (await operator()).migrate(config))?.applied ?? [])),
     importData: async (order) => (await operator()).importData(await app.database(), order, observe),
     rebuildSearch: async (order) => (await import("./search-operator.ts")).rebuildSearch(await app.database(), order),
+    embedIssues: async (order) => (await import("./search-operator.ts")).embedTenants(await app.database(), config, order),
     proveIsolation: async () => (await oversight()).proveIsolation(await app.database(), app.pipeline),
     verifyTrails: async (wanted) => (await oversight()).verifyTrails(await app.database(), wanted),
     exportHeads: async () => (await oversight()).exportHeads(await app.database(), new Date()),
@@ -47,8 +48,10 @@ export async function openProduct(
     check: async () => {
       const checks = await (await operator()).checkDatabase(app.database, config);
       if (checks.some(({ what, ok }) => what === "database" && !ok)) return checks;
+      const [{ checkAccess }, { checkSearch }] = await Promise.all([import("./access.ts"), import("./search-operator.ts")]);
+      const database = await app.database();
       const queue = await (await operator()).checkQueue(app.jobsWaiting, config);
-      return [...checks, queue, ...(await (await import("./access.ts")).checkAccess(await app.database(), app.keyRing, config))];
+      return [...checks, queue, ...(await checkSearch(database, config)), ...(await checkAccess(database, app.keyRing, config))];
     },
     serveStdio: () => serveStdio(app, edges),
     serveHttp: (host, port) => serveHttp(app, edges, { host, port }),

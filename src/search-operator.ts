@@ -1,8 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RebuiltIndex } from "./cli/host.ts";
 import type { Database } from "./db/database.ts";
 import { type DirectoryRow, tenantDirectory } from "./db/tenant-directory.ts";
 import { withTenantWrite } from "./db/tenant-session.ts";
+import type { Config } from "./config.ts";
 import { AppError } from "./errors.ts";
+import type { Observe } from "./observe/observation.ts";
+import type { Check } from "./operator.ts";
+import { type EmbedProgress, type EmbedReport, embedIssues } from "./search/embed-issues.ts";
+import { httpEmbeddings } from "./search/http-embeddings.ts";
 import { rebuildIndex } from "./search/index-issues.ts";
 
 /** Builds the index of one tenant's issues anew, or of all tenants', each in one transaction. Throws AppError NOT_FOUND, SPEC_INVALID, BUSY. */
@@ -26,6 +32,104 @@ export async function rebuildSearch(
   }
   return built;
 }
+
+/** What `embedTenants` does, and how far. */
+export interface EmbedOrder {
+  readonly tenant?: string;
+  /** Characters sent for all tenants together. */
+  readonly maxCharacters: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (tenant: string, progress: EmbedProgress) => void;
+}
+
+/** Embeds the issues of one tenant or of all, one after the other. Throws AppError UNAVAILABLE without a provider, NOT_FOUND. */
+export async function embedTenants(
+  database: Database,
+  { embeddings }: Pick<Config, "embeddings">,
+  { tenant, maxCharacters, signal, onProgress }: EmbedOrder,
+): Promise<readonly (EmbedReport & { readonly tenant: string })[]> {
+  if (embeddings === undefined)
+    throw new AppError("UNAVAILABLE", "No embedding model is configured.", {
+      next: "Set METRICGATE_EMBEDDING_URL and METRICGATE_EMBEDDING_MODEL.",
+    });
+  const provider = httpEmbeddings(embeddings);
+  const reports: (EmbedReport & { readonly tenant: string })[] = [];
+  for (const { id, slug } of await wanted(database, tenant)) {
+    const report = await embedIssues({
+      tenantId: id,
+      withTenant: (work) => withTenantWrite(database, id, work),
+      provider,
+      mayIndex: database.mode === "native",
+      maxCharacters,
+      signal,
+      ...(onProgress === undefined ? {} : { onProgress: (progress: EmbedProgress) => onProgress(slug, progress) }),
+    });
+    reports.push({ tenant: slug, ...report });
+  }
+  return reports;
+}
+
+/** Text that is sent in one round, in characters; the next round goes on. */
+const ROUND_CHARACTERS = 10_000_000;
+const ROUND_MS = 60_000;
+
+/** Embeds what imports bring, round after round, until it is stopped. A provider that fails is observed, and asked again in the next round. */
+export async function keepEmbedding(
+  database: Database,
+  config: Pick<Config, "embeddings">,
+  { signal, observe }: { readonly signal: AbortSignal; readonly observe: Observe },
+): Promise<void> {
+  while (!signal.aborted) {
+    await embedTenants(database, config, { maxCharacters: ROUND_CHARACTERS, signal }).catch((error: unknown) => {
+      if (!signal.aborted) observe({ kind: "unexpected_error", where: "embedding", error });
+    });
+    await sleep(ROUND_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Looks at each tenant's index, and where a model is configured at pgvector and the embeddings. */
+export async function checkSearch(database: Database, { embeddings }: Pick<Config, "embeddings">): Promise<readonly Check[]> {
+  const checks: Check[] = [];
+  for (const { id, slug } of await tenantDirectory(database).list()) {
+    const { rows } = await withTenantWrite(database, id, (client) => client.query<SearchCounts>(COUNTS, [id]));
+    for (const counts of rows) checks.push(indexCheck(slug, counts), ...(embeddings === undefined ? [] : [meaningCheck(slug, counts)]));
+  }
+  return checks;
+}
+
+function indexCheck(slug: string, { issues, indexed }: SearchCounts): Check {
+  const found = `${indexed} of ${issues} issues indexed`;
+  const check = { what: `search of ${slug}`, ok: indexed === issues, found };
+  return check.ok ? check : { ...check, fix: `\`metricgate search rebuild --tenant ${slug}\`.` };
+}
+
+function meaningCheck(slug: string, { embedded, has_vector: hasVector }: SearchCounts): Check {
+  const what = `meaning of ${slug}`;
+  if (!hasVector) {
+    const fix = "Install pgvector and run `metricgate migrate` as a superuser; until then words alone answer.";
+    return { what, ok: false, found: "pgvector is not installed", fix };
+  }
+  if (embedded !== null) return { what, ok: true, found: `${embedded} issues embedded` };
+  return {
+    what,
+    ok: false,
+    found: "no model is ready",
+    fix: "`metricgate worker` or `metricgate search embed`; until then words alone answer.",
+  };
+}
+
+interface SearchCounts {
+  readonly issues: number;
+  readonly indexed: number;
+  readonly embedded: number | null;
+  readonly has_vector: boolean;
+}
+
+const COUNTS = `
+select (select count(*)::int from warehouse.issue where tenant_id = $1) as issues,
+  coalesce((select issues from warehouse.search_corpus where tenant_id = $1), 0) as indexed,
+  (select max(vectors) from warehouse.search_model where tenant_id = $1 and is_ready) as embedded,
+  to_regtype('vectors.vector') is not null as has_vector`;
 
 async function wanted(database: Database, slug: string | undefined): Promise<readonly DirectoryRow[]> {
   const directory = tenantDirectory(database);

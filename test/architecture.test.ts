@@ -31,7 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   observe: [],
   mcp: ["pipeline!", "jobs!", "chart!", "catalog", "spec", "result", "observe"],
   http: ["mcp", "pipeline!", "observe", "result"],
-  cli: ["pipeline!", "chart!", "catalog", "spec", "result", "db!", "ingest", "audit", "observe"],
+  cli: ["pipeline!", "chart!", "catalog", "spec", "result", "db!", "ingest", "audit", "search!", "observe"],
 };
 
 /** The files at the top that put the folders together. */
@@ -52,6 +52,7 @@ const COMPOSITION = [
   "limited",
   "long-answer",
   "main",
+  "near",
   "operator",
   "oversight",
   "pipeline",
@@ -178,14 +179,27 @@ function isAllowed(place: string, target: string, { isTypeOnly }: Import): boole
   if (ROOT_FILES.includes(place)) return false;
   // These put everything together; nothing else may reach up to them.
   if (TOP.includes(place)) return true;
-  if (["pipeline", "question", "long-answer", "kept-results", "drill", "draw", "find", "answering", "call"].includes(place))
+  if (["pipeline", "question", "long-answer", "kept-results", "drill", "draw", "find", "near", "answering", "call"].includes(place))
     return !["mcp", "http", "cli", "ingest", "auth", "secrets", "audited", "limited", ...TOP].includes(target);
   // Decorators of the pipeline's interface.
   if (place === "audited")
     return ["audit", "observe", "pipeline", "result"].includes(target) || (isTypeOnly && ["jobs", "chart", "spec"].includes(target));
   if (place === "limited") return isTypeOnly && ["pipeline", "auth", "observe"].includes(target);
   if (
-    [...TOP, "audited", "limited", "question", "long-answer", "kept-results", "drill", "draw", "find", "answering", "call"].includes(target)
+    [
+      ...TOP,
+      "audited",
+      "limited",
+      "question",
+      "long-answer",
+      "kept-results",
+      "drill",
+      "draw",
+      "find",
+      "near",
+      "answering",
+      "call",
+    ].includes(target)
   )
     return false;
   const allowed = MAY_IMPORT[place] ?? [];

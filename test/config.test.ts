@@ -84,11 +84,15 @@ test("every setting arrives", () => {
       METRICGATE_RATE_LIMIT_TENANT: "50",
       METRICGATE_RATE_LIMIT_PRINCIPAL: "5",
       METRICGATE_RATE_LIMIT_BURST: "0",
+      METRICGATE_EMBEDDING_URL: "http://127.0.0.1:11434/v1",
+      METRICGATE_EMBEDDING_MODEL: "small",
+      METRICGATE_EMBEDDING_KEY: "sk",
       METRICGATE_RATE_LIMIT_STORE: "postgres",
     },
     directoryWith(),
   );
   expect(config).toEqual({
+    embeddings: { url: "http://127.0.0.1:11434/v1", model: "small", key: "sk" },
     databaseUrl: "postgresql://db/x",
     databasePasswords: { api: "a", ingest: "i", directory: "d", migrator: "m" },
     dataDir: "/data",
@@ -177,6 +181,16 @@ test.each([
   ["a name of every object", '{"constructor": "x"}', 'there is no setting "constructor"'],
 ])("a settings file with %s is refused", (_what, settings, message) => {
   expect(refusal({}, directoryWith(settings))).toContain(`${CONFIG_FILE}: ${message}`);
+});
+
+test("an embedding service needs its address and a model, and nobody in between", () => {
+  for (const settings of [
+    { METRICGATE_EMBEDDING_URL: "https://api.example/v1" },
+    { METRICGATE_EMBEDDING_MODEL: "small" },
+    { METRICGATE_EMBEDDING_KEY: "sk" },
+    { METRICGATE_EMBEDDING_URL: "http://api.example/v1", METRICGATE_EMBEDDING_MODEL: "small" },
+  ])
+    expect(() => readConfig(settings, directoryWith())).toThrow(/METRICGATE_EMBEDDING_URL/);
 });
 
 test("a settings file with a wrong value names the setting", () => {

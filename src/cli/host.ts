@@ -8,6 +8,7 @@ import type { TenantDirectory } from "../db/tenant-directory.ts";
 import type { ImportProgress, ImportReport } from "../ingest/import.ts";
 import type { ImportFormat } from "../ingest/formats.ts";
 import type { Pipeline } from "../pipeline.ts";
+import type { EmbedProgress, EmbedReport } from "../search/embed-issues.ts";
 import type { AllowList, Principal, Scope } from "../tenant.ts";
 
 /** Settings given on the command line, by their name in the environment. */
@@ -102,6 +103,13 @@ export interface Product {
   readonly importData: (command: ImportCommand) => Promise<ImportReport>;
   /** Builds the index of a tenant's issues anew, for all tenants where none is named; in another language where one is. */
   readonly rebuildSearch: (order: { readonly tenant?: string; readonly language?: string }) => Promise<readonly RebuiltIndex[]>;
+  /** Embeds issues by the configured model, until all are, the budget is used up, or it is stopped. */
+  readonly embedIssues: (order: {
+    readonly tenant?: string;
+    readonly maxCharacters: number;
+    readonly signal: AbortSignal;
+    readonly onProgress?: (tenant: string, progress: EmbedProgress) => void;
+  }) => Promise<readonly (EmbedReport & { readonly tenant: string })[]>;
   readonly check: () => Promise<readonly { readonly what: string; readonly ok: boolean; readonly found: string; readonly fix?: string }[]>;
   /** Each rule and trial of the tenant walls, on the live database. */
   readonly proveIsolation: () => Promise<readonly Outcome[]>;

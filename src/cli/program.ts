@@ -9,7 +9,7 @@ import { importCommand } from "./import.ts";
 import { doctor, migrateCommand } from "./operate.ts";
 import { auditHeads, auditPrune, auditVerify, proveIsolation } from "./oversight.ts";
 import { query, type QueryOptions } from "./query.ts";
-import { searchRebuild } from "./search.ts";
+import { searchEmbed, searchRebuild } from "./search.ts";
 import { serve } from "./serve.ts";
 import { type NewTenantOptions, tenantCreate, tenantList } from "./tenant.ts";
 import { worker } from "./worker.ts";
@@ -77,6 +77,10 @@ function addData(root: Command, host: Host): void {
     .option("--tenant <name>", "one tenant only")
     .option("--language <name>", "language that its texts are mostly in, as PostgreSQL names it; simple for none")
     .action((options: Common & { language?: string }) => searchRebuild(host, flagsOf(options), options));
+  command(search, "embed", "embed issues by the configured model, as far as they have not been yet")
+    .option("--tenant <name>", "one tenant only")
+    .option("--max-characters <number>", "most text that is sent to the model", "50000000")
+    .action((options: Common & { maxCharacters: string }) => searchEmbed(host, flagsOf(options), options));
   const tenant = root.command("tenant").description("make and list tenants");
   command(tenant, "create", "make a tenant")
     .argument("<name>", "short name: a-z, 0-9, - and _")

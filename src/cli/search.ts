@@ -1,4 +1,4 @@
-import type { Flags, Host } from "./host.ts";
+import { type Flags, type Host, UsageError } from "./host.ts";
 
 /** Builds the index of issues anew and says how long each tenant's took. */
 export async function searchRebuild(
@@ -15,3 +15,31 @@ export async function searchRebuild(
     await product.close();
   }
 }
+
+/** Embeds what has no embedding yet and says how far it came; stopped, it goes on at the next run. */
+export async function searchEmbed(
+  host: Host,
+  flags: Flags,
+  { tenant, maxCharacters }: { readonly tenant?: string; readonly maxCharacters: string },
+): Promise<void> {
+  if (!/^\d{1,12}$/.test(maxCharacters)) throw new UsageError("--max-characters takes a whole number");
+  const product = await host.open(flags);
+  const controller = new AbortController();
+  void host.stopped().then(() => controller.abort());
+  try {
+    const reports = await product.embedIssues({
+      ...(tenant === undefined ? {} : { tenant }),
+      maxCharacters: Number(maxCharacters),
+      signal: controller.signal,
+      ...(host.isInteractive
+        ? { onProgress: (slug, { embedded, pending }) => host.warn(`\r\u001B[K${slug}: ${embedded} embedded, ${pending} to go`) }
+        : {}),
+    });
+    for (const { tenant: slug, embedded, pending, ended } of reports)
+      host.write(`${slug}: ${embedded} issues embedded, ${pending} to go (${ENDED[ended]})\n`);
+  } finally {
+    await product.close();
+  }
+}
+
+const ENDED = { done: "done", budget: "budget used up", aborted: "stopped", busy: "another process is at it" } as const;

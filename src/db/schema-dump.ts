@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 
-/** Schemas of ours: everything but the system's own and `public`. */
-const OURS = `n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'public')`;
+/** Schemas of ours: everything but the system's own, `public`, and that of pgvector, which is not everywhere. */
+const OURS = `n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'public', 'vectors')`;
 
 /** Who besides the owner holds what, as 'select to metricgate_reader'. */
 function grants(aclColumn: string, ownerColumn: string): string {

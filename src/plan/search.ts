@@ -47,3 +47,5 @@ export const SEARCH = {
 
 /** The probe of issues found by their key. */
 export const KEY_PROBE = -1;
+/** The probe of issues whose embeddings are near. */
+export const NEAREST_PROBE = -2;

@@ -1,6 +1,6 @@
 /*
  * How the index is laid out and what decides an impact: what the code that writes postings, the statement that reads them
- * and the migration that holds them (0009) agree on.
+ * and the migration that holds them (0010) agree on.
  */
 
 /** Changes whenever a text would be cut or weighed otherwise; an index of another version is built anew. */

@@ -1,5 +1,5 @@
 import { must } from "../must.ts";
-import { KEY_PROBE } from "../plan/search.ts";
+import { KEY_PROBE, NEAREST_PROBE } from "../plan/search.ts";
 import type { Ask } from "./ask.ts";
 import { similarity, trigramsOf } from "./trigrams.ts";
 
@@ -59,26 +59,31 @@ export interface Ranking {
   readonly ask: Ask;
   /** Absent: the question is not about an issue. */
   readonly like?: Like;
-  /** Nearness of meaning by issue number, where a model was asked: cosine similarity. */
-  readonly vectors?: ReadonlyMap<number, number>;
+  /** Whether a model was asked, whose findings are those of NEAREST_PROBE with their cosine. */
+  readonly isHybrid: boolean;
   readonly limit: number;
 }
 
 /** Ranks what the probes found: a weighted sum of signals, each scaled to its best, so that none outweighs the rest by its unit. */
-export function rank<C extends Candidate>(findings: readonly Finding<C>[], { ask, like, vectors, limit }: Ranking): Ranked<C>[] {
+export function rank<C extends Candidate>(findings: readonly Finding<C>[], { ask, like, isHybrid, limit }: Ranking): Ranked<C>[] {
   const candidates = new Map<number, C>();
   for (const { candidate } of findings) if (candidate.issueNo !== like?.issueNo) candidates.set(candidate.issueNo, candidate);
   const lexical = lexicalShares(findings, ask, like);
   const keys = new Set(findings.filter(({ probe }) => probe === KEY_PROBE).map(({ candidate }) => candidate.issueNo));
   const titles = ask.titles.map(trigramsOf);
-  const bestVector = Math.max(...(vectors?.values() ?? []), 0);
+  const vectors = new Map(
+    findings
+      .filter(({ probe, candidate }) => probe === NEAREST_PROBE && candidate.issueNo !== like?.issueNo)
+      .map(({ candidate, score }) => [candidate.issueNo, score]),
+  );
+  const bestVector = Math.max(...vectors.values(), 0);
   const ranked = [...candidates.values()].map((candidate): Ranked<C> => {
     const own = trigramsOf(candidate.title ?? "");
-    const near = vectors?.get(candidate.issueNo);
+    const near = vectors.get(candidate.issueNo);
     const signals: Signals = {
       lexical: lexical.get(candidate.issueNo) ?? 0,
       title: Math.max(0, ...titles.map((title) => similarity(title, own))),
-      ...(vectors === undefined ? {} : { vector: bestVector === 0 ? 0 : Math.max(0, near ?? 0) / bestVector }),
+      ...(!isHybrid ? {} : { vector: bestVector === 0 ? 0 : Math.max(0, near ?? 0) / bestVector }),
       ...(keys.has(candidate.issueNo) ? { key: 1 as const } : {}),
       ...(like === undefined ? {} : nearness(candidate, like)),
     };
@@ -89,7 +94,7 @@ export function rank<C extends Candidate>(findings: readonly Finding<C>[], { ask
 
 /** Each issue's share of the best over the probes, by their weight. */
 function lexicalShares<C extends Candidate>(findings: readonly Finding<C>[], { probes }: Ask, like: Like | undefined): Map<number, number> {
-  const others = findings.filter(({ probe, candidate }) => probe !== KEY_PROBE && candidate.issueNo !== like?.issueNo);
+  const others = findings.filter(({ probe, candidate }) => probe >= 0 && candidate.issueNo !== like?.issueNo);
   const best = new Map<number, number>();
   for (const { probe, score } of others) best.set(probe, Math.max(score, best.get(probe) ?? 0));
   const shares = new Map<number, number>();

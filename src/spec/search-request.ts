@@ -36,11 +36,11 @@ const DEFAULT_HITS = 10;
 const ISSUES = "issues";
 
 /** Checks a request for issues; throws AppError SPEC_INVALID with every problem. */
-export function parseSearchRequest(
+export async function parseSearchRequest(
   { queries, filters, similar_to: similar, limit }: SearchRequest,
   catalog: Catalog,
-  kept: (id: string) => KeptColumns | undefined,
-): Search {
+  kept: (id: string) => Promise<KeptColumns | undefined>,
+): Promise<Search> {
   const problems: Problem[] = [];
   const texts = queries ?? [];
   const hasSubject = similar !== undefined && similar !== null;
@@ -49,7 +49,7 @@ export function parseSearchRequest(
   if (texts.length === 0 && !hasSubject)
     problems.push(problem("BAD_VALUE", { path: "queries", message: "give queries, similar_to, or both" }));
   const count = limitOf(limit ?? DEFAULT_HITS, problems);
-  const filled = withResultValues(filters, kept);
+  const filled = await withResultValues(filters, kept);
   problems.push(...filled.problems);
   const parsed = issueFilters(filled.filters, catalog, problems);
   if (problems.length > 0)

@@ -34,7 +34,7 @@ export function sql(strings: TemplateStringsArray, ...inner: readonly Sql[]): Sq
 /** A bind parameter with its PostgreSQL type. Keep the fragment to place the same value again. */
 export function value(
   bound: unknown,
-  type: "int" | "bigint[]" | "float8" | "text" | "text[]" | "date" | "timestamp" | "timestamptz" | "interval" | "json",
+  type: "int" | "bigint[]" | "float8" | "text" | "text[]" | "date" | "timestamp" | "timestamptz" | "interval" | "json" | "real[]",
 ): Sql {
   return make([{ bound }, `::${type}`]);
 }

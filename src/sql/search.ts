@@ -15,9 +15,9 @@ const ISSUES = "issues";
 const REPEATED = 8;
 /**
  * Entries of the index that a probe reads at most for each issue there is, rarest terms first, and how many it reads in any case. What
- * is left out are the commonest words of a long text: half of this changes no figure of bench/search by more than .01.
+ * is left out are the commonest words of a long text: twice as many change no figure of bench/search by more than .01.
  */
-const READ_PER_ISSUE = 2;
+const READ_PER_ISSUE = 1;
 const SMALL_READ = 10_000;
 /** Candidates of a probe whose text is looked through for its phrases. */
 const PHRASE_CANDIDATES = 2_000;
@@ -43,7 +43,7 @@ export function compileSearch(plan: SearchPlan, principal: Principal, catalog: C
   const named: [Sql, Sql][] = [
     [sql`corpus`, sql`select c.language, c.issues from ${corpus.table} where ${corpus.wall}`],
     [sql`asked`, askedTerms(plan)],
-    ...(plan.filters.length > 0 ? [[sql`eligible`, eligibleIssues(search)] as [Sql, Sql]] : []),
+    ...(plan.filters.length > 0 ? [[sql`eligible`, eligibleIssues(plan, context)] as [Sql, Sql]] : []),
     ...rarity(search),
     [sql`weighed`, weighedTerms(plan)],
     [sql`found`, join([probeHits(search), ...(plan.keys.length > 0 ? [keyHits(search)] : [])], " union all ")],
@@ -110,8 +110,8 @@ function askedTerms({ probes }: SearchPlan): Sql {
 ) as l where l.term is not null group by l.probe, l.term`;
 }
 
-/** Numbers of the issues that the filters leave. */
-function eligibleIssues({ plan, context }: Search): Sql {
+/** Numbers of the issues that the filters, and what the principal may see, leave. */
+export function eligibleIssues(plan: Pick<SearchPlan, "filters" | "timezone">, context: SourceContext): Sql {
   const names = new Set(["issue_no", ...plan.filters.map(({ field }) => field)]);
   const rows = sourceRows(context, datasourceOf(context, ISSUES), names);
   const zoned = { ...context, timezone: value(plan.timezone, "text") };
@@ -210,11 +210,13 @@ const SHOWN = [
   SEARCH.instanceId,
 ] as const;
 
-function shown(): Sql {
+/** What is shown of an issue, from `shownFrom`. */
+export function shown(): Sql {
   return join([...SHOWN.map((name) => ident("issue", name)), ident("i", SEARCH.baseUrl), ident("i", SEARCH.kind)], ", ");
 }
 
-function shownFrom(context: SourceContext, issueNo: Sql): Sql {
+/** The issue of a number that the principal may see, with its instance. */
+export function shownFrom(context: SourceContext, issueNo: Sql): Sql {
   const issue = baseTable(context, "issue", "issue");
   const instance = baseTable(context, "instance", "i");
   return sql`${issue.table} on ${all([issue.wall, ...allowedIssues(context), sql`issue.issue_no = ${issueNo}`])}

@@ -316,6 +316,23 @@ test("migrate and doctor tell what they did and found", async () => {
   expect(ill).toMatchObject({ out: expect.stringContaining("FAIL  database: away\n      fix: Start it.\n"), exitCode: 1 });
 });
 
+test("search rebuild and search embed tell of each tenant what was done, and refuse what they cannot take", async () => {
+  const orders: unknown[] = [];
+  const product: Partial<Product> = {
+    rebuildSearch: (order) => (orders.push(order), Promise.resolve([{ tenant: "acme", issues: 3, language: "german", durationMs: 1_234 }])),
+    embedIssues: ({ tenant, maxCharacters }) => (
+      orders.push({ tenant, maxCharacters }),
+      Promise.resolve([{ tenant: "acme", embedded: 2, pending: 1, ended: "budget" }])
+    ),
+  };
+  const rebuilt = await runCli(["search", "rebuild", "--tenant", "acme", "--language", "german"], { product });
+  expect(rebuilt).toMatchObject({ out: "acme: 3 issues indexed (german) in 1.2 s\n", exitCode: 0 });
+  const embedded = await runCli(["search", "embed", "--max-characters", "1000"], { product });
+  expect(embedded).toMatchObject({ out: "acme: 2 issues embedded, 1 to go (budget used up)\n", exitCode: 0 });
+  expect(orders).toEqual([{ tenant: "acme", language: "german" }, { maxCharacters: 1_000 }]);
+  expect(await runCli(["search", "embed", "--max-characters", "much"], { product })).toMatchObject({ exitCode: 2 });
+});
+
 test("tenants are made with a canonical zone and a weekday, and listed", async () => {
   const made: unknown[] = [];
   const tenants = (list: unknown[]) => () =>

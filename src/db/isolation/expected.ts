@@ -123,6 +123,8 @@ export const SCHEMA_USAGE: readonly (readonly [schema: string, role: string])[] 
   ["ctx", "metricgate_audit_reader"],
   ["warehouse", "metricgate_reader"],
   ["warehouse", "metricgate_ingest"],
+  ["vectors", "metricgate_reader"],
+  ["vectors", "metricgate_ingest"],
   ["directory", "metricgate_directory"],
   ["limits", "metricgate_directory"],
   ["ops", "metricgate_directory"],
@@ -142,6 +144,7 @@ export const FUNCTION_GRANTS: readonly (readonly [signature: string, role: strin
   ["warehouse.refresh_statistics()", "metricgate_ingest"],
   ["warehouse.search_lexeme(text,text)", "metricgate_reader"],
   ["warehouse.search_lexeme(text,text)", "metricgate_ingest"],
+  ["warehouse.ensure_embedding_index(text,integer)", "metricgate_ingest"],
   ["audit.append(jsonb)", "metricgate_auditor"],
   ["ctx.tenant_id()", "metricgate_jobs"],
   ["bullmq.%", "metricgate_queue"],
@@ -151,6 +154,7 @@ export const FUNCTION_GRANTS: readonly (readonly [signature: string, role: strin
 export const DEFINER_FUNCTIONS = [
   "warehouse.ensure_event_partitions(timestamp with time zone,timestamp with time zone)",
   "warehouse.refresh_statistics()",
+  "warehouse.ensure_embedding_index(text,integer)",
   "audit.append(jsonb)",
 ] as const;
 
