@@ -124,7 +124,7 @@ test("what is left of many groups is one bar where numbers add up, and is said t
 
 test("more marks than a picture can show are refused as too large", () => {
   const rows = Array.from({ length: 6000 }, (_, index) => [`g${index}`, index % 97, index % 89]);
-  expect(() => compose(frame([dimension("d"), count("a"), count("b")], rows), { ...NO_WISH, type: "scatter" }, "")).toThrow(/12000 marks/);
+  expect(() => compose(frame([dimension("d"), count("a"), count("b")], rows), { ...NO_WISH, type: "scatter" }, "")).toThrow(/6000 marks/);
 });
 
 test("an answer without rows has no picture", () => {

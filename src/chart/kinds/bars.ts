@@ -14,6 +14,7 @@ import {
   type Point,
   restName,
   scaleOf,
+  sumsOf,
   type VegaLite,
   verticalAxis,
 } from "../drawing.ts";
@@ -226,7 +227,7 @@ function stackedRoles(pick: Picker, what: string): Roles {
 function drawStacked({ frame, roles, palette }: DrawInput, isShare: boolean): Drawing {
   const [x, of] = [must(roles.x, "x"), must(roles.y[0], "y")];
   const { xs, series, points } = melt(frame, roles);
-  const totals = xs.map((at) => numbersOf(points.filter((point) => point.x === at)).reduce((sum, value) => sum + value, 0));
+  const totals = sumsOf(xs, points);
   const share: Field = { ...of, unit: "ratio", label: `Share of ${of.label.toLowerCase()}` };
   const y = isShare
     ? { ...verticalAxis({ scale: { low: 0, high: 1, step: 0.25 }, of: share, palette }), stack: "normalize" }
