@@ -82,6 +82,12 @@ const settingsSchema = z.object({
   METRICGATE_RATE_LIMIT_TENANT: count(1).optional(),
   METRICGATE_RATE_LIMIT_PRINCIPAL: count(1).optional(),
   METRICGATE_RATE_LIMIT_BURST: count(0).optional(),
+  METRICGATE_CHART_FONTS: list
+    .refine(
+      (files) => files.every((file) => /\.(ttf|otf)$/i.test(file) && existsSync(file)),
+      "must be TTF or OTF files that are there, separated by commas",
+    )
+    .optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
 
@@ -125,6 +131,8 @@ export interface Config {
   readonly redisUrl?: string;
   /** Calls a minute of a tenant and of one caller, and calls beyond in ten minutes. */
   readonly rateLimits: { readonly tenantPerMinute: number; readonly principalPerMinute: number; readonly burst: number };
+  /** For characters in charts that the bundled typeface lacks. */
+  readonly chartFonts: readonly string[];
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -179,11 +187,15 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     ...(tenant === undefined ? {} : { tenant }),
     user: settings.METRICGATE_USER ?? "local",
     ...identityOf(settings),
-    allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [],
+    ...listsOf(settings),
     ...(settings.METRICGATE_REDIS_URL === undefined ? {} : { redisUrl: settings.METRICGATE_REDIS_URL }),
     rateLimits: rateLimitsOf(settings),
     logLevel: settings.METRICGATE_LOG_LEVEL ?? "warn",
   };
+}
+
+function listsOf(settings: z.output<typeof settingsSchema>): Pick<Config, "allowedOrigins" | "chartFonts"> {
+  return { allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [], chartFonts: settings.METRICGATE_CHART_FONTS ?? [] };
 }
 
 function databaseOf(settings: z.output<typeof settingsSchema>): Pick<Config, "databaseUrl" | "databasePasswords"> {

@@ -112,9 +112,13 @@ test("before there are rows the columns alone are judged", () => {
 });
 
 test("what is left of many groups is one bar where numbers add up, and is said to be left out where not", () => {
-  const many = Array.from({ length: 40 }, (_, index) => [`g${index}`, index + 1]);
-  const counts = compose(frame([dimension("d"), count("a")], many), { ...NO_WISH, type: "horizontal_bar" }, "");
-  expect(JSON.stringify(counts.spec)).toContain('"x":"Other (15)","y":120');
+  const many = Array.from({ length: 40 }, (_, index) => [`g${index}`, 100 * (index + 1)]);
+  const few = Array.from({ length: 40 }, (_, index) => [`g${index}`, index < 25 ? 500 - index : 7]);
+  const counts = compose(frame([dimension("d"), count("a")], few), { ...NO_WISH, type: "horizontal_bar" }, "");
+  expect(JSON.stringify(counts.spec)).toContain('"x":"Other (15)","y":105');
+  const flat = compose(frame([dimension("d"), count("a")], many), { ...NO_WISH, type: "horizontal_bar" }, "");
+  expect(JSON.stringify(flat.spec)).toContain("the 25 largest of 40 shown; the others come to 12,000");
+  expect(JSON.stringify(flat.spec)).not.toContain("Other (");
   const medians = compose(frame([dimension("d"), days("a")], many), { ...NO_WISH, type: "horizontal_bar" }, "");
   expect(JSON.stringify(medians.spec)).not.toContain("Other (");
   expect(JSON.stringify(medians.spec)).toContain("the largest 25 of 40 shown");
