@@ -1,7 +1,13 @@
 /** Builds the page `ui://metricgate/chart` as one file that needs nothing else: `node scripts/build-app.ts`. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { rolldown } from "rolldown";
+
+const bundler = await import("rolldown").catch(() => undefined);
+if (bundler === undefined) {
+  process.stderr.write("the chart page is not built: this is an installation without development packages\n");
+  process.exit();
+}
+const { rolldown } = bundler;
 
 const ROOT = join(import.meta.dirname, "..");
 const SOURCE = join(ROOT, "app/chart");

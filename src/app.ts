@@ -79,7 +79,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
   const background = openBackground({ config, database: opened.get, observe });
-  const renderer = createRenderer();
+  const renderer = createRenderer({ fontFiles: config.chartFonts });
   const embeddings = config.embeddings && httpEmbeddings(config.embeddings);
   const parts = { catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk };
   const plain = createPipeline({ ...parts, ...(embeddings === undefined ? {} : { embeddings }) });

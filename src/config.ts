@@ -87,6 +87,12 @@ const settingsSchema = z.object({
   METRICGATE_EMBEDDING_MODEL: z.string().min(1).max(200).optional(),
   METRICGATE_EMBEDDING_KEY: z.string().min(1).optional(),
   METRICGATE_RATE_LIMIT_STORE: z.enum(RATE_LIMIT_STORES, `must be one of ${RATE_LIMIT_STORES.join(", ")}`).optional(),
+  METRICGATE_CHART_FONTS: list
+    .refine(
+      (files) => files.every((file) => /\.(ttf|otf)$/i.test(file) && existsSync(file)),
+      "must be TTF or OTF files that are there, separated by commas",
+    )
+    .optional(),
   METRICGATE_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).optional(),
 });
 
@@ -137,6 +143,8 @@ export interface Config {
   };
   /** Absent: issues are found by words alone. */
   readonly embeddings?: { readonly url: string; readonly model: string; readonly key?: string };
+  /** For characters in charts that the bundled typeface lacks. */
+  readonly chartFonts: readonly string[];
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -191,12 +199,16 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
     ...(tenant === undefined ? {} : { tenant }),
     user: settings.METRICGATE_USER ?? "local",
     ...identityOf(settings),
-    allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [],
+    ...listsOf(settings),
     ...(settings.METRICGATE_REDIS_URL === undefined ? {} : { redisUrl: settings.METRICGATE_REDIS_URL }),
     rateLimits: rateLimitsOf(settings),
     ...embeddingsOf(settings),
     logLevel: settings.METRICGATE_LOG_LEVEL ?? "warn",
   };
+}
+
+function listsOf(settings: z.output<typeof settingsSchema>): Pick<Config, "allowedOrigins" | "chartFonts"> {
+  return { allowedOrigins: settings.METRICGATE_ALLOWED_ORIGINS ?? [], chartFonts: settings.METRICGATE_CHART_FONTS ?? [] };
 }
 
 function databaseOf(settings: z.output<typeof settingsSchema>): Pick<Config, "databaseUrl" | "databasePasswords"> {

@@ -9,7 +9,7 @@ import { AppError } from "./errors.ts";
 import type { KeptResults } from "./kept-results.ts";
 import { resultColumns } from "./result/columns.ts";
 import type { Rowless, StoredResult } from "./result/page.ts";
-import type { Result } from "./result/result.ts";
+import type { Result, ResultMeta } from "./result/result.ts";
 import { type ChartByIdRequest, type ChartFormat, chartProblems, type ChartRequest } from "./spec/chart.ts";
 import type { Spec, SpecChart } from "./spec/spec.ts";
 import type { Principal } from "./tenant.ts";
@@ -36,8 +36,9 @@ const NO_WISH: SpecChart = { type: null, x: null, y: null, color: null, facet: n
  * for results without rows, SPEC_INVALID for a wish that does not fit, TOO_LARGE, and what the renderer throws.
  */
 export async function drawChart(request: ChartRequest | ChartByIdRequest, drawing: Drawing): Promise<Chart> {
-  const { resultId, wish } = wishOf(request);
+  const { resultId, wish: written } = wishOf(request);
   const { frame, stored } = await frameOf(resultId, drawing);
+  const wish = isOpen(written) ? { ...specWish(stored.meta), ...set(written) } : written;
   const problems = chartProblems(
     wish,
     frame.fields.map(({ name }) => name),
@@ -73,6 +74,20 @@ function wishOf(request: ChartRequest | ChartByIdRequest): { readonly resultId: 
   }
   const { result_id: resultId, type = null, x = null, y = null, color = null, facet = null, title = null, theme = null } = request;
   return { resultId, wish: { type, x, y, color, facet, title, theme } };
+}
+
+/** Whether it is left open which chart is drawn; a title and a theme leave it so. */
+function isOpen({ type, x, y, color, facet }: SpecChart): boolean {
+  return [type, x, y, color, facet].every((one) => one === null);
+}
+
+function set(wish: SpecChart): Partial<SpecChart> {
+  return Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== null));
+}
+
+/** What the spec of an answer wished for, as its note said it. */
+function specWish({ spec, chart }: Pick<ResultMeta, "spec" | "chart">): SpecChart {
+  return spec.chart === null ? NO_WISH : { ...spec.chart, type: isNote(chart) ? chart.type : spec.chart.type };
 }
 
 async function frameOf(id: string, { catalog, principal, results }: Drawing): Promise<{ readonly frame: Frame; readonly stored: Rowless }> {
@@ -164,7 +179,7 @@ export function withChartUri(result: Result): Result {
   const { chart, spec, result_id: id } = result.meta;
   if (spec.chart === null || id === "") return result;
   const note = isNote(chart) ? chart : { type: spec.chart.type ?? "auto", reason: "as asked for; drawn by render_chart", alternatives: [] };
-  const wish = { ...spec.chart, type: note.type };
+  const wish = { ...specWish(result.meta), type: note.type };
   return { ...result, meta: { ...result.meta, chart: { ...note, uri: chartUri(chartId(id, wish)) } } };
 }
 

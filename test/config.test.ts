@@ -25,6 +25,8 @@ function refusal(environment: Record<string, string>, directory = directoryWith(
   throw new Error("the settings were accepted");
 }
 
+const INTER = join(PACKAGE_ROOT, "assets/fonts/Inter-Regular.ttf");
+
 test("nothing set: the embedded database, the demo tenant, the shipped catalog", () => {
   expect(readConfig({}, directoryWith())).toEqual({
     databasePasswords: {},
@@ -34,6 +36,7 @@ test("nothing set: the embedded database, the demo tenant, the shipped catalog",
     user: "local",
     allowedOrigins: [],
     rateLimits: { tenantPerMinute: 3_000, principalPerMinute: 1_200, burst: 600, store: "memory" },
+    chartFonts: [],
     logLevel: "warn",
   });
   expect(readConfig({ XDG_DATA_HOME: "/var/data" }, directoryWith()).dataDir).toBe("/var/data/metricgate");
@@ -79,6 +82,7 @@ test("every setting arrives", () => {
       METRICGATE_SECRET_KEYS: "k1:x",
       METRICGATE_FERNET_KEY: "f",
       METRICGATE_ALLOWED_ORIGINS: "https://a.example, http://b.example:8080,",
+      METRICGATE_CHART_FONTS: INTER,
       METRICGATE_LOG_LEVEL: "trace",
       METRICGATE_REDIS_URL: "rediss://user:secret@cache:6380/1",
       METRICGATE_RATE_LIMIT_TENANT: "50",
@@ -114,6 +118,7 @@ test("every setting arrives", () => {
     allowedOrigins: ["https://a.example", "http://b.example:8080"],
     redisUrl: "rediss://user:secret@cache:6380/1",
     rateLimits: { tenantPerMinute: 50, principalPerMinute: 5, burst: 0, store: "postgres" },
+    chartFonts: [INTER],
     logLevel: "trace",
   });
 });
@@ -127,6 +132,8 @@ test.each([
   ["METRICGATE_ALLOWED_ORIGINS", "https://a.example/path"],
   ["METRICGATE_ALLOWED_ORIGINS", "*"],
   ["METRICGATE_LOG_LEVEL", "loud"],
+  ["METRICGATE_CHART_FONTS", "/no/such/hunter2.ttf"],
+  ["METRICGATE_CHART_FONTS", join(PACKAGE_ROOT, "package.json")],
   ["METRICGATE_API_KEY", "hunter2"],
   ["METRICGATE_AUTH", "maybe"],
   ["METRICGATE_PUBLIC_URL", "http://m.example/mcp"],

@@ -19,8 +19,9 @@ every chart. Where a type does not fit an answer it is refused with what it need
 never slices and never "Other", states at an instant never added up over time, overlapping groups (labels, components) never made
 parts of a whole.
 
-Pictures are drawn offline in a thread of bounded memory and time, with a bundled typeface; text it has no characters for (Chinese,
-Japanese, Korean, emoji) is left blank in the picture and stands in the answer's text.
+Pictures are drawn offline in a thread of bounded memory and time, with a bundled typeface; what it has no characters for (Arabic,
+Hebrew, Chinese, Japanese, Korean, emoji) is an empty box in the picture and stands in the answer's text; \`METRICGATE_CHART_FONTS\` names
+TTF or OTF files that have them.
 
 ${CASES.map((shown) => section(shown, drawn.get(shown))).join("\n\n")}
 `;

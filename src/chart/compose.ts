@@ -1,4 +1,5 @@
 import { AppError } from "../errors.ts";
+import type { ChartType } from "../spec/chart.ts";
 import type { SpecChart } from "../spec/spec.ts";
 import { type Choice, choose } from "./choose.ts";
 import { describe } from "./describe.ts";
@@ -30,16 +31,23 @@ export function compose(frame: Frame, wish: SpecChart, period: string): Composed
   if (frame.rows.length === 0)
     throw new AppError("NOT_FOUND", "This answer has no rows, so there is nothing to draw.", { next: "Widen the spec's time or filters." });
   const choice = choose(frame, wish);
+  if (!SUMMARISES.has(choice.type) && frame.rows.length > MAX_MARKS) throw tooMany(frame.rows.length);
   const theme: Theme = wish.theme === "dark" ? "dark" : "light";
   const palette = PALETTES[theme];
   const drawing = KINDS[choice.type].draw({ frame, roles: choice.roles, palette });
-  if (drawing.marks > MAX_MARKS)
-    throw new AppError("TOO_LARGE", `This chart would have ${drawing.marks} marks, more than the ${MAX_MARKS} that a picture can show.`, {
-      next: "Run the spec with a coarser time grain, fewer groups or a limit, or choose histogram or box_plot.",
-    });
+  if (drawing.marks > MAX_MARKS) throw tooMany(drawing.marks);
   const title = wish.title === null ? titleOf(frame, choice) : cleanText(wish.title);
   const description = describe(frame, choice, title);
   return { choice, title, description, theme, spec: page({ drawing, title, notes: notesOf(frame, drawing, period), description, theme }) };
+}
+
+/** Charts of any number of rows: they show what the rows come to, or the first of them. */
+const SUMMARISES: ReadonlySet<ChartType> = new Set(["histogram", "box_plot", "table", "kpi"]);
+
+function tooMany(marks: number): AppError {
+  return new AppError("TOO_LARGE", `This chart would have ${marks} marks, more than the ${MAX_MARKS} that a picture can show.`, {
+    next: "Run the spec with a coarser time grain, fewer groups or a limit, or choose histogram or box_plot.",
+  });
 }
 
 /** What is shown, by what: "Lead time (p50) by project, per month". */

@@ -79,6 +79,16 @@ export function melt({ rows, partialBuckets }: Frame, { x, y, color }: Pick<Role
   return { xs, series: color === null ? y.map(({ label }) => label) : [...names.values()], points: byTime };
 }
 
+/** What the points at each place come to. */
+export function sumsOf(
+  xs: readonly (number | string)[],
+  points: readonly { readonly x: number | string; readonly y: number | null }[],
+): number[] {
+  const sums = new Map<number | string, number>();
+  for (const { x, y } of points) sums.set(x, (sums.get(x) ?? 0) + (y ?? 0));
+  return xs.map((x) => sums.get(x) ?? 0);
+}
+
 /** The numbers of points. */
 export function numbersOf(points: readonly { readonly y: number | null }[]): number[] {
   return points.flatMap(({ y }) => (y === null ? [] : [y]));

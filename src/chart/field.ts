@@ -64,9 +64,16 @@ function addsOf(column: string, spec: Spec, catalog: Catalog): Adds {
   return additivity === "semi-additive" ? "over_groups" : "nowhere";
 }
 
+/** Found values, by rows and column: each kind of chart that is considered asks for them again. */
+const found = new WeakMap<Frame["rows"], Map<number, readonly Cell[]>>();
+
 /** Distinct values of a column in the order in which they come. */
-export function valuesOf(frame: Frame, { index }: Field): Cell[] {
-  return [...new Set(frame.rows.map((row) => row[index] ?? null))];
+export function valuesOf({ rows }: Frame, { index }: Field): readonly Cell[] {
+  const known = found.get(rows) ?? new Map<number, readonly Cell[]>();
+  found.set(rows, known);
+  const values = known.get(index) ?? [...new Set(rows.map((row) => row[index] ?? null))];
+  known.set(index, values);
+  return values;
 }
 
 /** A number of a row; null where there is none. */

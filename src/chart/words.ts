@@ -103,8 +103,18 @@ export function numberText(value: number | null, format: string): string {
   const isShare = format.endsWith("%");
   const decimals = Number(/\.(\d)/.exec(format)?.[1] ?? 0);
   const size = Math.abs(isShare ? value * 100 : value);
-  const text = size.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  const text = formatter(decimals).format(size);
   return `${signOf(value, format, /[1-9]/.test(text))}${text}${isShare ? "%" : ""}`;
+}
+
+const formatters = new Map<number, Intl.NumberFormat>();
+
+/** Kept: making one costs a hundred times what using it does. */
+function formatter(decimals: number): Intl.NumberFormat {
+  const made =
+    formatters.get(decimals) ?? new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  formatters.set(decimals, made);
+  return made;
 }
 
 /** What is written as zero has no sign. */

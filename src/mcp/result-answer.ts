@@ -70,9 +70,15 @@ function provenance(meta: ResultMeta): readonly string[] {
     `metrics: ${metrics} (catalog ${meta.catalog_version}, spec ${meta.spec_version}); ${meta.explanation === undefined ? `data as of ${meta.data_as_of ?? "never imported"}; ` : ""}time zone ${meta.timezone}`,
     ...meta.deprecations.map((deprecation) => `deprecated: ${visible(deprecation)}`),
     ...(meta.partial_buckets.length === 0 ? [] : [`incomplete buckets: ${meta.partial_buckets.join(", ")}`]),
-    ...(meta.chart === null || meta.chart === undefined ? [] : [`chart: ${visible(JSON.stringify(meta.chart))}`]),
+    ...(meta.chart === null || meta.chart === undefined ? [] : [`chart: ${visible(chartNote(meta))}`]),
     `spec: ${visible(JSON.stringify(asked(meta.spec)))}`,
   ];
+}
+
+/** What chart an answer becomes, and the call that draws it. */
+function chartNote({ chart, result_id: id }: ResultMeta): string {
+  const { type, reason } = chart as { readonly type?: unknown; readonly reason?: unknown };
+  return `${String(reason ?? type)}; draw it: render_chart {"result_id":"${id}"}`;
 }
 
 /** The canonical spec without what it leaves at its default. */

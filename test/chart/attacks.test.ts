@@ -250,6 +250,17 @@ test("text is really there, in the bundled typeface alone", async () => {
   expect(await inkOf("mmmmmmmmmmmmmmmm")).toBeGreaterThan((await inkOf("i")) + 100);
 });
 
+test("typefaces that an operator names are taken, and one that is none does no harm", async () => {
+  const { spec, title, description } = compose(frame([dimension("d"), count("a")], [["x", 1]]), { ...NO_WISH, title: "مرحبا" }, "");
+  const asked = { spec, title, description, format: "png", scale: 1, maxBytes: 700_000 } as const;
+  const others = createRenderer({ maxWorkers: 1, fontFiles: [bait, join(import.meta.dirname, "../../assets/fonts/Inter-SemiBold.ttf")] });
+  try {
+    expect(await others.render(asked)).toMatchObject({ format: "png", width: expect.any(Number) });
+  } finally {
+    await others.close();
+  }
+});
+
 test("a picture that would be too large is drawn with fewer pixels, or refused", async () => {
   const { spec, title, description } = compose(
     frame(

@@ -112,9 +112,13 @@ test("before there are rows the columns alone are judged", () => {
 });
 
 test("what is left of many groups is one bar where numbers add up, and is said to be left out where not", () => {
-  const many = Array.from({ length: 40 }, (_, index) => [`g${index}`, index + 1]);
-  const counts = compose(frame([dimension("d"), count("a")], many), { ...NO_WISH, type: "horizontal_bar" }, "");
-  expect(JSON.stringify(counts.spec)).toContain('"x":"Other (15)","y":120');
+  const many = Array.from({ length: 40 }, (_, index) => [`g${index}`, 100 * (index + 1)]);
+  const few = Array.from({ length: 40 }, (_, index) => [`g${index}`, index < 25 ? 500 - index : 7]);
+  const counts = compose(frame([dimension("d"), count("a")], few), { ...NO_WISH, type: "horizontal_bar" }, "");
+  expect(JSON.stringify(counts.spec)).toContain('"x":"Other (15)","y":105');
+  const flat = compose(frame([dimension("d"), count("a")], many), { ...NO_WISH, type: "horizontal_bar" }, "");
+  expect(JSON.stringify(flat.spec)).toContain("the 25 largest of 40 shown; the others come to 12,000");
+  expect(JSON.stringify(flat.spec)).not.toContain("Other (");
   const medians = compose(frame([dimension("d"), days("a")], many), { ...NO_WISH, type: "horizontal_bar" }, "");
   expect(JSON.stringify(medians.spec)).not.toContain("Other (");
   expect(JSON.stringify(medians.spec)).toContain("the largest 25 of 40 shown");
@@ -124,7 +128,7 @@ test("what is left of many groups is one bar where numbers add up, and is said t
 
 test("more marks than a picture can show are refused as too large", () => {
   const rows = Array.from({ length: 6000 }, (_, index) => [`g${index}`, index % 97, index % 89]);
-  expect(() => compose(frame([dimension("d"), count("a"), count("b")], rows), { ...NO_WISH, type: "scatter" }, "")).toThrow(/12000 marks/);
+  expect(() => compose(frame([dimension("d"), count("a"), count("b")], rows), { ...NO_WISH, type: "scatter" }, "")).toThrow(/6000 marks/);
 });
 
 test("an answer without rows has no picture", () => {

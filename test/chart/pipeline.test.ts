@@ -76,6 +76,12 @@ describeOnEachDatabase("charts of stored results", (get) => {
     expect(again.content).toEqual(chart.content);
     // A page of the same result says the same.
     expect((await pipeline.page(ANN, { result_id: meta.result_id })).meta.chart).toEqual(meta.chart);
+    // Asked for the result's picture without a word of which, the spec's wish stands.
+    expect(await pipeline.chart(ANN, { result_id: meta.result_id })).toMatchObject({ type: "stacked_bar", title: "Bugs", uri: note.uri });
+    const retitled = await pipeline.chart(ANN, { result_id: meta.result_id, title: "Other", theme: "dark" });
+    expect(retitled).toMatchObject({ type: "stacked_bar", title: "Other" });
+    expect((await pipeline.chart(ANN, { result_id: meta.result_id, type: "grouped_bar" })).type).toBe("grouped_bar");
+    expect((await pipeline.chart(ANN, { result_id: meta.result_id, type: "auto" })).reason).not.toContain("asked for");
     expect((await pipeline.run(ANN, BY_TYPE)).meta.chart).toBeNull();
   });
 

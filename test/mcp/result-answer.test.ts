@@ -26,7 +26,7 @@ test("what an answer must own up to is in its text as in its envelope", async ()
     {
       deprecations: ["wip goes in 2.0.0"],
       partial_buckets: ["2024-05-01"],
-      chart: { type: "bar" },
+      chart: { type: "bar", reason: "bar: asked for" },
       data_as_of: null,
       warnings: ["w1"],
       spec: { ...meta.spec, limit: 2 },
@@ -38,7 +38,7 @@ test("what an answer must own up to is in its text as in its envelope", async ()
     "2 of 9 rows (the spec's limit of 2 ends here)",
     "deprecated: wip goes in 2.0.0",
     "incomplete buckets: 2024-05-01",
-    'chart: {"type":"bar"}',
+    'chart: bar: asked for; draw it: render_chart {"result_id":"',
     "data as of never imported",
     "warning: w1",
     "from the cache",

@@ -14,6 +14,7 @@ import {
   type Point,
   restName,
   scaleOf,
+  sumsOf,
   type VegaLite,
   verticalAxis,
 } from "../drawing.ts";
@@ -51,9 +52,21 @@ function ranked(melted: Melted, { frame, roles }: DrawInput, max: number): { rea
   const first = frame.isSorted ? "first" : "largest";
   if (of.adds === "nowhere" || roles.x?.multiValued === true || frame.isSorted)
     return { points: kept, notes: [`the ${first} ${max} of ${sized.length} shown`] };
+  return withRest(kept, left, of);
+}
+
+/** What is left as one bar; where that would press all others flat, it is said instead. */
+function withRest(
+  kept: readonly Point[],
+  left: readonly Point[],
+  of: Field,
+): { readonly points: readonly Point[]; readonly notes: string[] } {
+  const all = `of ${kept.length + left.length} shown`;
   const sum = numbersOf(left).reduce((total, value) => total + value, 0);
+  if (sum > (kept[0]?.y ?? 0))
+    return { points: kept, notes: [`the ${kept.length} largest ${all}; the others come to ${numberText(sum, formatOf(of.unit, [sum]))}`] };
   const rest: Point = { ...must(left[0], "what is left"), row: -1, x: restName(left.length), y: sum };
-  return { points: [...kept, rest], notes: [`the ${max} largest of ${sized.length} shown by name`] };
+  return { points: [...kept, rest], notes: [`the ${kept.length} largest ${all} by name`] };
 }
 
 const faded: VegaLite = { condition: { test: "datum.isPartial", value: 0.45 }, value: 1 };
@@ -74,7 +87,7 @@ function drawColumns(input: DrawInput): Drawing {
   const [x, of] = [must(roles.x, "x"), must(roles.y[0], "y")];
   const { points, notes } = ranked(melt(frame, roles), input, x.role === "time" ? MAX_BUCKETS : MAX_BARS);
   const values = labelled(points, of);
-  const scale = scaleOf(of, numbersOf(points));
+  const scale = scaleOf(of, withRoomBelow(numbersOf(points)));
   const along = alongAxis(frame, x, [...new Set(points.map((point) => point.x))], { isBanded: true });
   const widest = values.reduce((max, { text }) => Math.max(max, widthOf(text)), 0);
   const hasText = widest < PLOT.width / Math.max(1, values.length) - 4;
@@ -92,6 +105,14 @@ function drawColumns(input: DrawInput): Drawing {
     marks: values.length * 2,
     notes,
   };
+}
+
+/** A number below its bar needs a place there. */
+function withRoomBelow(values: readonly number[]): number[] {
+  return values.map((value) => {
+    const room = value < 0 ? value * 1.12 : value;
+    return Number.isInteger(value) ? Math.floor(room) : room;
+  });
 }
 
 /** Numbers above their bars, below those of negative ones. */
@@ -226,7 +247,7 @@ function stackedRoles(pick: Picker, what: string): Roles {
 function drawStacked({ frame, roles, palette }: DrawInput, isShare: boolean): Drawing {
   const [x, of] = [must(roles.x, "x"), must(roles.y[0], "y")];
   const { xs, series, points } = melt(frame, roles);
-  const totals = xs.map((at) => numbersOf(points.filter((point) => point.x === at)).reduce((sum, value) => sum + value, 0));
+  const totals = sumsOf(xs, points);
   const share: Field = { ...of, unit: "ratio", label: `Share of ${of.label.toLowerCase()}` };
   const y = isShare
     ? { ...verticalAxis({ scale: { low: 0, high: 1, step: 0.25 }, of: share, palette }), stack: "normalize" }

@@ -12,7 +12,7 @@ import {
   type VegaLite,
   verticalAxis,
 } from "../drawing.ts";
-import { type Field, type Frame, numberAt } from "../field.ts";
+import { type Field, type Frame, numberAt, valuesOf } from "../field.ts";
 import type { Picker, Roles } from "../picker.ts";
 import { boxOf, bins, quantile, roundScale, type Scale } from "../statistics.ts";
 import { bucketText, fitted, formatOf, labelOf, labelsOf, measureTitle, millisecondsOf, numberText } from "../words.ts";
@@ -49,9 +49,7 @@ function spotsOf({ frame, roles }: DrawInput): {
 } {
   const [a, b, size] = [must(roles.y[0], "x"), must(roles.y[1], "y"), roles.y[2]];
   const { color } = roles;
-  const names = labelsOf(
-    color === null ? [] : frame.rows.map((row) => row[color.index] ?? null).filter((cell, at, all) => all.indexOf(cell) === at),
-  );
+  const names = labelsOf(color === null ? [] : valuesOf(frame, color));
   const spots = frame.rows.flatMap((row, index): Spot[] => {
     const [x, y, z] = [numberAt(row, a), numberAt(row, b), size === undefined ? 0 : numberAt(row, size)];
     if (x === null || y === null || z === null) return [];
@@ -261,7 +259,10 @@ export const BOX_PLOT: Kind = {
     for (const row of frame.rows) {
       const value = numberAt(row, of);
       const cell = row[x.index] ?? null;
-      if (value !== null) groups.set(cell, [...(groups.get(cell) ?? []), value]);
+      if (value === null) continue;
+      const values = groups.get(cell) ?? [];
+      values.push(value);
+      groups.set(cell, values);
     }
     const cells =
       x.role === "time" ? [...groups.keys()].toSorted((a, b) => millisecondsOf(String(a)) - millisecondsOf(String(b))) : [...groups.keys()];

@@ -14,6 +14,7 @@ import {
   rangeOf,
   scaleOf,
   shapesOf,
+  sumsOf,
   timeAxis,
   type VegaLite,
   verticalAxis,
@@ -221,7 +222,7 @@ export const STACKED_AREA: Kind = {
         y: found.get(`${at}\n${name}`)?.y ?? 0,
       })),
     );
-    const totals = xs.map((at) => values.filter((value) => value.x === at).reduce((sum, { y }) => sum + y, 0));
+    const totals = sumsOf(xs, values);
     return {
       body: {
         ...PLOT,

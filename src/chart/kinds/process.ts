@@ -193,14 +193,15 @@ export const CUMULATIVE_FLOW: Kind = {
 function bandsOf({ frame, roles }: DrawInput, days: readonly string[]): Band[] {
   const [x, color] = [must(roles.x, "x"), roles.color];
   const names = labelsOf(color === null ? [] : valuesOf(frame, color));
-  const summed = (field: Field, isIn: (cell: unknown) => boolean): number[] =>
-    days.map((day) =>
-      frame.rows.reduce(
-        (sum, row) =>
-          String(row[x.index]) === day && (color === null || isIn(row[color.index] ?? null)) ? sum + (numberAt(row, field) ?? 0) : sum,
-        0,
-      ),
-    );
+  const summed = (field: Field, isIn: (cell: unknown) => boolean): number[] => {
+    const sums = new Map<string, number>();
+    for (const row of frame.rows) {
+      if (color !== null && !isIn(row[color.index] ?? null)) continue;
+      const day = String(row[x.index]);
+      sums.set(day, (sums.get(day) ?? 0) + (numberAt(row, field) ?? 0));
+    }
+    return days.map((day) => sums.get(day) ?? 0);
+  };
   const counted = roles.y
     .filter((field) => field.adds === "everywhere")
     .map((field): Band => ({ name: `${field.label}, in all`, values: cumulative(summed(field, () => true)) }));

@@ -24,8 +24,15 @@ export interface RendererOptions {
   readonly maxWaiting?: number;
   /** A thread that draws nothing for so long ends: it holds some 100 MB. */
   readonly idleMs?: number;
+  /** TTF or OTF files for characters that the bundled typeface lacks. */
+  readonly fontFiles?: readonly string[];
   /** In place of the shipped worker. */
   readonly workerFile?: URL;
+}
+
+/** What a worker is started with. */
+export interface RenderWorkerData {
+  readonly fontFiles: readonly string[];
 }
 
 /** What a worker answers; `error` where it could not draw. */
@@ -60,8 +67,8 @@ class RenderPool implements Renderer {
   readonly #waiting: Job[] = [];
   #isClosed = false;
 
-  constructor({ maxWorkers = 2, maxWaiting = 32, idleMs = 120_000, workerFile = WORKER_FILE }: RendererOptions) {
-    this.#options = { maxWorkers, maxWaiting, idleMs, workerFile };
+  constructor({ maxWorkers = 2, maxWaiting = 32, idleMs = 120_000, fontFiles = [], workerFile = WORKER_FILE }: RendererOptions) {
+    this.#options = { maxWorkers, maxWaiting, idleMs, fontFiles, workerFile };
   }
 
   render(request: RenderRequest, { signal, timeoutMs = TIMEOUT_MS }: RenderOptions = {}): Promise<Picture> {
@@ -113,7 +120,7 @@ class RenderPool implements Renderer {
   }
 
   #start(): Slot {
-    const slot: Slot = { worker: startWorker(this.#options.workerFile), job: undefined, idle: undefined };
+    const slot: Slot = { worker: startWorker(this.#options), job: undefined, idle: undefined };
     slot.worker.on("message", (reply: RenderReply) => {
       finish(slot, reply);
       this.#next();
@@ -154,8 +161,9 @@ function finish(slot: Slot, outcome: RenderReply | AppError): void {
 }
 
 /** A thread with bounded memory, none of the process's settings, and no way to the protocol's stdout. */
-function startWorker(file: URL): Worker {
-  const worker = new Worker(file, {
+function startWorker({ workerFile, fontFiles }: Required<RendererOptions>): Worker {
+  const worker = new Worker(workerFile, {
+    workerData: { fontFiles } satisfies RenderWorkerData,
     resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
     env: { TZ: "UTC" },
     stdout: true,

@@ -1,11 +1,11 @@
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { Resvg } from "@resvg/resvg-js";
 import { Error as ErrorLevel, logger, parse, textMetrics, View } from "vega";
 import { expressionInterpreter } from "vega-interpreter";
 import { compile, type TopLevelSpec } from "vega-lite";
 import { FONT } from "../theme.ts";
 import { widthOf } from "../words.ts";
-import type { RenderReply } from "./pool.ts";
+import type { RenderReply, RenderWorkerData } from "./pool.ts";
 import { type Picture, type RenderRequest, TOO_LARGE } from "./request.ts";
 import { assertHarmless, withAccessibleName } from "./svg.ts";
 
@@ -19,6 +19,7 @@ declare module "vega" {
   export const textMetrics: { width: (item: TextItem, text: string | number | null | undefined) => number };
 }
 
+const { fontFiles } = (workerData ?? { fontFiles: [] }) as RenderWorkerData;
 // Beside `src` in a checkout, beside `dist` in a package.
 const FONTS = ["Inter-Regular.ttf", "Inter-SemiBold.ttf"].map((file) => new URL(`../../../assets/fonts/${file}`, import.meta.url).pathname);
 
@@ -82,7 +83,7 @@ async function drawSvg(spec: RenderRequest["spec"]): Promise<string> {
 function drawPng(svg: string, scale: number): Uint8Array {
   const drawing = new Resvg(svg, {
     fitTo: { mode: "zoom", value: scale },
-    font: { loadSystemFonts: false, fontFiles: FONTS, defaultFontFamily: FONT.split(",")[0] ?? "" },
+    font: { loadSystemFonts: false, fontFiles: [...FONTS, ...fontFiles], defaultFontFamily: FONT.split(",")[0] ?? "" },
   });
   return drawing.render().asPng();
 }

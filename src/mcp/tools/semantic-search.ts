@@ -58,7 +58,7 @@ function searchAnswer({ data, meta }: SearchResult): Answer {
   return {
     text: [
       untrusted([...meta.warnings.map((warning) => `warning: ${visible(warning)}`), ...data.hits.flatMap(hitLines)]),
-      `${data.hits.length} of ${data.total} issues found${more}`,
+      `${data.hits.length} of the ${data.total} best matches${more}`,
       `mode ${meta.mode}; scores compare within this answer only; data as of ${meta.data_as_of ?? "never imported"}`,
     ].join("\n"),
     structured: { success: true, data, meta: { ...meta, notice: DATA_NOTICE } },
