@@ -41,6 +41,7 @@ test.each(MATRIX)("$generation over $transport lists, asks, reads and completes"
       "run_analytics_spec",
       "get_result",
       "drill_down",
+      "semantic_search",
       "start_job",
       "get_job",
       "cancel_job",
