@@ -131,15 +131,27 @@ interface Cursor {
   readonly read: (rows: number) => Promise<readonly (readonly unknown[])[]>;
 }
 
+/** Rejects when a connection ends, which its cursor may never tell whoever waits for rows. */
+function lossOf(client: PoolClient): { readonly lost: Promise<never>; readonly forget: () => void } {
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  // Of interest only to whoever waits meanwhile.
+  lost.catch(() => undefined);
+  const onEnd = (): void => reject(new Error("Connection terminated unexpectedly"));
+  client.on("error", reject);
+  client.on("end", onEnd);
+  return { lost, forget: () => void client.off("error", reject).off("end", onEnd) };
+}
+
 async function* stream(pools: Pools, request: ReadRequest, batchRows: number): AsyncGenerator<readonly (readonly unknown[])[]> {
   const deadlineMs = performance.now() + request.timeoutMs;
   const client = await checkOut(pools.pool("stream"), request.signal).catch((thrown: unknown) => {
     throw databaseError(thrown);
   });
   const watching = watch(pools, client, deadlineMs, request.signal);
+  const { lost, forget } = lossOf(client);
   let clean = false;
   try {
-    await client.query(request.prologue);
+    await Promise.race([client.query(request.prologue), lost]);
     const query = new QueryStream(request.statement.text, [...request.statement.values], {
       rowMode: "array",
       types: VALUE_TYPES,
@@ -147,16 +159,17 @@ async function* stream(pools: Pools, request: ReadRequest, batchRows: number): A
     const cursor = client.query(query).cursor as Cursor;
     // The cursor itself: the stream around it waits for ever for a server that ended the connection.
     for (;;) {
-      const batch = await cursor.read(batchRows);
+      const batch = await Promise.race([cursor.read(batchRows), lost]);
       if (batch.length > 0) yield batch;
       if (batch.length < batchRows) break;
     }
-    await client.query("COMMIT");
+    await Promise.race([client.query("COMMIT"), lost]);
     clean = watching.endedBy() === undefined;
   } catch (thrown) {
     throw databaseError(thrown, watching.endedBy());
   } finally {
     watching.stop();
+    forget();
     if (!clean) cutConnection(client);
     client.release(!clean);
   }
