@@ -1,4 +1,4 @@
-import { type RateLimiter, rateLimiter, type SharedStore } from "./auth/rate-limit.ts";
+import type { RateLimiter, SharedStore } from "./auth/rate-limit.ts";
 import { type AnswerCache, layeredAnswerCache, memoryAnswerCache } from "./cache/answer-cache.ts";
 import type { RedisConnection } from "./cache/redis-connection.ts";
 import type { Config } from "./config.ts";
@@ -31,7 +31,7 @@ export async function openCapacity({ config, version, database, observe }: Capac
   const redis = redisUrl === undefined ? undefined : await openRedis(redisUrl, version, observe);
   return {
     cache: redis === undefined ? near : layeredAnswerCache(near, redis.cache),
-    limiter: rateLimiter(rateLimits, storeOf(rateLimits.store, { redis: redis?.connection, database })),
+    limiter: loadedLimiter(rateLimits, storeOf(rateLimits.store, { redis: redis?.connection, database })),
     closed: closing.signal,
     close: async () => {
       closing.abort();
@@ -48,6 +48,17 @@ async function openRedis(url: string, version: string, observe: Observe) {
   ]);
   const connection = connectRedis(url, observe);
   return { connection, cache: redisAnswerCache(connection, { version, maxEntryBytes: CACHE_LIMITS.maxEntryBytes }) };
+}
+
+/** Loaded with the first call that is counted: its library costs a start 20 ms. */
+function loadedLimiter(limits: Config["rateLimits"], store: SharedStore | undefined): RateLimiter {
+  let loading: Promise<RateLimiter> | undefined;
+  const limiter = (): Promise<RateLimiter> =>
+    (loading ??= import("./auth/rate-limit.ts").then(({ rateLimiter }) => rateLimiter(limits, store)));
+  return {
+    take: async (principal) => (await limiter()).take(principal),
+    state: async (principal) => (await limiter()).state(principal),
+  };
 }
 
 function storeOf(
