@@ -27,10 +27,30 @@ const frame: Frame = {
 };
 
 const renderer = createRenderer();
-async function draw(type: string): Promise<number> {
+/** As many issues, each with two numbers. */
+function issues(count: number): Frame {
+  const names = ["lead_time", "cycle_time"].map((name, at) => ({
+    ...field,
+    index: at + 1,
+    name,
+    label: name,
+    role: "measure" as const,
+    unit: "days",
+    adds: "nowhere" as const,
+  }));
+  return {
+    ...frame,
+    fields: [{ ...field, index: 0, name: "issue_key", label: "Issue", role: "dimension", adds: "nowhere" }, ...names],
+    rows: Array.from({ length: count }, (_, at) => [`DM-${at}`, (at * 7) % 90, (at * 3) % 30]),
+    total: count,
+    grain: null,
+  };
+}
+
+async function draw(type: string, drawn: Frame = frame): Promise<number> {
   const startMs = performance.now();
   const wish = { type, x: null, y: null, color: null, facet: null, title: null, theme: null };
-  const { spec, title, description } = compose(frame, wish, "");
+  const { spec, title, description } = compose(drawn, wish, "");
   await renderer.render({ spec, title, description, format: "png", scale: 2, maxBytes: 700_000 });
   return performance.now() - startMs;
 }
@@ -42,6 +62,18 @@ delay.enable();
 const times: number[] = [];
 for (let round = 0; round < ROUNDS; round += 1) times.push(await draw(TYPES[round % TYPES.length] ?? "line"));
 delay.disable();
+
+const large = [];
+for (const rows of [1_000, 2_500]) {
+  const drawn = issues(rows);
+  await draw("scatter", drawn);
+  const loop = monitorEventLoopDelay({ resolution: 1 });
+  loop.enable();
+  const tookMs: number[] = [];
+  for (let round = 0; round < 10; round += 1) tookMs.push(await draw("scatter", drawn));
+  loop.disable();
+  large.push({ rows, p50Ms: tookMs.toSorted((a, b) => a - b)[5] ?? 0, loopMaxMs: loop.max / 1e6 });
+}
 await renderer.close();
 
 const sorted = times.toSorted((a, b) => a - b);
@@ -49,3 +81,5 @@ const at = (share: number): string => `${(sorted[Math.floor((sorted.length - 1) 
 console.log(`first chart: ${coldMs.toFixed(0)} ms`);
 console.log(`PNG at twice the pixels, ${ROUNDS} charts: p50 ${at(0.5)}, p95 ${at(0.95)}, max ${at(1)}`);
 console.log(`event loop meanwhile: p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms, max ${(delay.max / 1e6).toFixed(1)} ms`);
+for (const { rows, p50Ms, loopMaxMs } of large)
+  console.log(`scatter of ${rows} rows: p50 ${p50Ms.toFixed(0)} ms; event loop meanwhile: max ${loopMaxMs.toFixed(1)} ms`);
