@@ -131,15 +131,32 @@ interface Cursor {
   readonly read: (rows: number) => Promise<readonly (readonly unknown[])[]>;
 }
 
-/** Rejects when a connection ends, which its cursor may never tell whoever waits for rows. */
-function lossOf(client: PoolClient): { readonly lost: Promise<never>; readonly forget: () => void } {
-  const { promise: lost, reject } = Promise.withResolvers<never>();
-  // Of interest only to whoever waits meanwhile.
-  lost.catch(() => undefined);
-  const onEnd = (): void => reject(new Error("Connection terminated unexpectedly"));
-  client.on("error", reject);
+/** Waits for what a connection is asked for, but no longer than the connection lasts: its cursor may never tell. */
+interface Lifeline {
+  readonly whileOpen: <T>(asked: Promise<T>) => Promise<T>;
+  readonly forget: () => void;
+}
+
+function lifelineOf(client: PoolClient): Lifeline {
+  let lostBy: Error | undefined;
+  // The last one only: a race against one promise would hold on to every batch for as long as that stands.
+  let giveUp: (error: Error) => void = () => undefined;
+  const onError = (error: Error): void => {
+    lostBy ??= error;
+    giveUp(lostBy);
+  };
+  const onEnd = (): void => onError(new Error("Connection terminated unexpectedly"));
+  client.on("error", onError);
   client.on("end", onEnd);
-  return { lost, forget: () => void client.off("error", reject).off("end", onEnd) };
+  return {
+    whileOpen: (asked) =>
+      new Promise((resolve, reject) => {
+        giveUp = reject;
+        asked.then(resolve, reject);
+        if (lostBy !== undefined) reject(lostBy);
+      }),
+    forget: () => void client.off("error", onError).off("end", onEnd),
+  };
 }
 
 async function* stream(pools: Pools, request: ReadRequest, batchRows: number): AsyncGenerator<readonly (readonly unknown[])[]> {
@@ -148,10 +165,10 @@ async function* stream(pools: Pools, request: ReadRequest, batchRows: number): A
     throw databaseError(thrown);
   });
   const watching = watch(pools, client, deadlineMs, request.signal);
-  const { lost, forget } = lossOf(client);
+  const { whileOpen, forget } = lifelineOf(client);
   let clean = false;
   try {
-    await Promise.race([client.query(request.prologue), lost]);
+    await whileOpen(client.query(request.prologue));
     const query = new QueryStream(request.statement.text, [...request.statement.values], {
       rowMode: "array",
       types: VALUE_TYPES,
@@ -159,11 +176,11 @@ async function* stream(pools: Pools, request: ReadRequest, batchRows: number): A
     const cursor = client.query(query).cursor as Cursor;
     // The cursor itself: the stream around it waits for ever for a server that ended the connection.
     for (;;) {
-      const batch = await Promise.race([cursor.read(batchRows), lost]);
+      const batch = await whileOpen(cursor.read(batchRows));
       if (batch.length > 0) yield batch;
       if (batch.length < batchRows) break;
     }
-    await Promise.race([client.query("COMMIT"), lost]);
+    await whileOpen(client.query("COMMIT"));
     clean = watching.endedBy() === undefined;
   } catch (thrown) {
     throw databaseError(thrown, watching.endedBy());
