@@ -50,6 +50,8 @@ export interface App {
   work(): Promise<void>;
   /** Jobs in line. Throws UNAVAILABLE where that cannot be reached. */
   jobsWaiting(): Promise<number>;
+  /** See Background.page. */
+  queuePage(path: string, base: string): Promise<Response>;
   /** Tells of each job that moved in this process. */
   onJobMoved(listener: (job: JobHandle) => void): void;
   close(): Promise<void>;
@@ -113,6 +115,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       void keepEmbedding(database, config, { signal: closed, observe });
     },
     jobsWaiting: () => background.waiting(),
+    queuePage: (path, base) => background.page(path, base),
     onJobMoved: (listener) => void background.events.listen(listener),
     close,
   };

@@ -24,6 +24,8 @@ export interface Background {
   work(answer: Pipeline["answerJob"]): Promise<void>;
   /** Jobs in line. Throws UNAVAILABLE where that cannot be reached. */
   waiting(): Promise<number>;
+  /** See JobQueue.page. */
+  page(path: string, base: string): Promise<Response>;
   close(): Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export function openBackground({ config, database, observe, tasks = TASKS }: Bac
     events,
     work: async (answer) => (closing.signal.aborted ? undefined : (working ??= begin(answer))),
     waiting: async () => (await queue()).count(),
+    page: async (path, base) => (await queue()).page(path, base),
     close: async () => {
       closing.abort();
       // What failed to begin was told to whoever began it; what hangs ends with the process.

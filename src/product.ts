@@ -98,6 +98,7 @@ async function serveHttp(app: App, edges: Edge[], { host, port }: { readonly hos
     auth,
     ready,
     callsLeft: limiter.state,
+    queuePage: app.queuePage,
     ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
     ...(observers.metricsText === undefined ? {} : { metricsText: observers.metricsText }),
   });

@@ -13,8 +13,11 @@ export interface Tenant {
 }
 
 /** What a principal may do at all; a tool or resource names the one it asks for. */
-export const SCOPES = ["metrics:read", "jobs:write", "search:read", "drill:read"] as const;
+export const SCOPES = ["metrics:read", "jobs:write", "search:read", "drill:read", "jobs:operate"] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** What is granted where nobody says what: all but the operator's, which looks beyond the principal's own tenant. */
+export const DEFAULT_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== "jobs:operate");
 
 /**
  * What a principal's questions are narrowed to. An absent list narrows nothing; an empty one leaves nothing. What is

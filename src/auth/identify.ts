@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import { type AllowList, type Principal, type Scope, SCOPES, type Tenant } from "../tenant.ts";
+import { type AllowList, DEFAULT_SCOPES, type Principal, type Scope, type Tenant } from "../tenant.ts";
 
 /** A tenant as the directory keeps it. */
 export interface TenantRecord {
@@ -52,5 +52,5 @@ export async function identifyLocal(
       next: "`metricgate tenant list` names the tenants, `metricgate tenant create` makes one.",
     });
   }
-  return toPrincipal(record, { user, scopes: SCOPES, allowed: {} });
+  return toPrincipal(record, { user, scopes: DEFAULT_SCOPES, allowed: {} });
 }

@@ -12,7 +12,7 @@ export function addAccess(root: Command, host: Host): void {
     .requiredOption("--tenant <name>", "tenant that it acts for")
     .requiredOption("--name <text>", "your name for it")
     .option("--user <name>", "user that it acts as; by default the key itself")
-    .option("--scopes <list>", `some of ${SCOPES.join(",")}; by default all`)
+    .option("--scopes <list>", `some of ${SCOPES.join(",")}; by default all but jobs:operate`)
     .option("--metrics <list>", "the only metrics that it may ask for")
     .option("--projects <list>", "keys of the only projects that it sees")
     .option("--instances <list>", "the only instances that it sees")

@@ -1,4 +1,4 @@
-import { type AllowList, type Scope, SCOPES } from "../tenant.ts";
+import { type AllowList, DEFAULT_SCOPES, type Scope, SCOPES } from "../tenant.ts";
 import { type Flags, type Host, type ListedKey, type Product, UsageError } from "./host.ts";
 import { textTable } from "./table.ts";
 
@@ -77,7 +77,7 @@ function dayOf(instant: string | null): string {
 }
 
 function scopesOf(text: string | undefined): readonly Scope[] {
-  if (text === undefined) return SCOPES;
+  if (text === undefined) return DEFAULT_SCOPES;
   const wanted = listOf(text);
   const unknown = wanted.find((name) => !SCOPES.some((scope) => scope === name));
   if (unknown !== undefined || wanted.length === 0) throw new UsageError(`--scopes takes some of ${SCOPES.join(",")}`);

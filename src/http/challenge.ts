@@ -1,5 +1,5 @@
 import { getOAuthProtectedResourceMetadataUrl } from "@modelcontextprotocol/server";
-import { type Scope, SCOPES } from "../tenant.ts";
+import { DEFAULT_SCOPES, type Scope } from "../tenant.ts";
 
 /** What callers must show, and where they get it. */
 export interface HttpAuth {
@@ -25,7 +25,8 @@ export function resourceMetadata({ oauth }: HttpAuth): Readonly<Record<string, u
   return {
     resource: oauth.resource,
     authorization_servers: [oauth.issuer],
-    scopes_supported: SCOPES,
+    // Clients ask for all that is listed; the operator's is given on purpose or not at all.
+    scopes_supported: DEFAULT_SCOPES,
     bearer_methods_supported: ["header"],
     resource_name: "metricgate",
   };

@@ -21,12 +21,13 @@ import type { McpEndpoint } from "./mcp-endpoint.ts";
 import { healthRoutes, metricsRoute } from "./operator-routes.ts";
 import type { OperatorRoutes } from "./operator-routes.ts";
 import { jsonDepthLimit } from "./json-depth.ts";
+import { QUEUE_PAGE_PATH, type QueuePageParts, queuePageRoutes } from "./queue-page.ts";
 import { rateLimitHeaders } from "./rate-limit-headers.ts";
 import type { CallsLeft, RateLimitHeaders } from "./rate-limit-headers.ts";
 import { httpStatusOf } from "./status.ts";
 import type { Principal } from "../tenant.ts";
 
-export interface HttpOptions extends OperatorRoutes {
+export interface HttpOptions extends OperatorRoutes, Pick<QueuePageParts, "queuePage"> {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -157,6 +158,7 @@ function routes(options: HttpOptions & { readonly auth: HttpAuth }, { endpoint, 
     },
   );
   app.route("/results", downloadRoutes({ mcp, auth: options.auth, limits, drain }));
+  app.route(QUEUE_PAGE_PATH, queuePageRoutes({ ...options, drain }));
   app.get("/metrics", metricsRoute(options));
   app.notFound((context) =>
     context.json(errorEnvelope(new AppError("NOT_FOUND", "There is nothing here.", { next: "MCP clients connect to /mcp." })), 404),

@@ -18,6 +18,7 @@ import { settledWithin } from "../settled-within.ts";
 import type { JobHandle } from "./job.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
 import { patient, type Patience } from "./patient-backend.ts";
+import type { QueuePage } from "./queue-page.ts";
 import type { JobQueue, Place, WorkerOptions as Work } from "./queue.ts";
 
 /** Where the line is kept. */
@@ -85,6 +86,7 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
         },
       };
     },
+    page: lookedAt(queue),
     close: () => end(queue, CLOSE_QUEUE_MS, lost),
   };
 }
@@ -129,6 +131,16 @@ function entries(queue: Queue<Entry>): Pick<JobQueue, "add" | "callBack" | "next
           await queue.upsertJobScheduler(task, { pattern, tz: "UTC" }, { name: "task", data: { task }, opts });
       }),
   };
+}
+
+/** The page is loaded when somebody looks, since it brings a second copy of BullMQ; a process has one address, so one page. */
+function lookedAt(queue: Queue<Entry>): JobQueue["page"] {
+  let page: Promise<QueuePage> | undefined;
+  return (path, base) =>
+    reachable(async () => {
+      page ??= import("./queue-page.ts").then(({ queuePage }) => queuePage(queue as never, base));
+      return (await page)(path);
+    });
 }
 
 /** A failed try is repeated ever later, up to 10 s: an outage of the database must not put a job off for hours. */

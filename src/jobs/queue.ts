@@ -37,6 +37,8 @@ export interface JobQueue {
   count(): Promise<number>;
   /** Has tasks done again and again, each by one worker: name → when, as cron says it, in UTC. Repeating it changes nothing. */
   schedule(tasks: Readonly<Record<string, string>>): Promise<void>;
+  /** The page on which operators look at the line: what is at a path, with its query, below `base`, where its links begin. Throws AppError UNAVAILABLE. */
+  page(path: string, base: string): Promise<Response>;
   /** Begins to hand out jobs; `close` waits for those that run. */
   work(options: WorkerOptions): { close(): Promise<void> };
   close(): Promise<void>;

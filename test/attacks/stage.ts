@@ -8,7 +8,7 @@ import { openEmbedded } from "../../src/db/embedded/embedded.ts";
 import { openNative } from "../../src/db/native.ts";
 import type { SourceRecord } from "../../src/ingest/source.ts";
 import { parseKeyRing } from "../../src/secrets/key-ring.ts";
-import { SCOPES } from "../../src/tenant.ts";
+import { DEFAULT_SCOPES } from "../../src/tenant.ts";
 import { importIntoTenant } from "../oracle/support.ts";
 import { largestWorld, type World } from "../oracle/world.ts";
 import { MARK, marked } from "../support/marked-world.ts";
@@ -63,7 +63,7 @@ async function furnish(database: Database): Promise<Stage["keys"]> {
 
 async function mintKeys(database: Database): Promise<Stage["keys"]> {
   const { createKey, revokeKey } = access(database, () => parseKeyRing(RING), readConfig({}, "/nowhere"));
-  const order = { name: "attack", user: "ada", scopes: SCOPES, allowed: {} };
+  const order = { name: "attack", user: "ada", scopes: DEFAULT_SCOPES, allowed: {} };
   const a = (await createKey({ ...order, tenant: "a" })).key;
   const b = (await createKey({ ...order, tenant: "b" })).key;
   const revoked = await createKey({ ...order, tenant: "a" });
@@ -76,6 +76,7 @@ async function mintKeys(database: Database): Promise<Stage["keys"]> {
     "$A.revoked": revoked.key,
     "$A.expired": (await createKey({ ...order, tenant: "a", expiresAt: new Date(0) })).key,
     "$A.no_scope": (await createKey({ ...order, tenant: "a", scopes: ["search:read"] })).key,
+    "$A.operate": (await createKey({ ...order, tenant: "a", scopes: ["jobs:operate"] })).key,
     "$A.key": a,
     "$B.key": b,
   };

@@ -10,7 +10,7 @@ import { createIdentity, openKeyRing } from "../../src/identity.ts";
 import { logSink } from "../../src/observe/log.ts";
 import { traceSink } from "../../src/observe/trace.ts";
 import { must } from "../../src/must.ts";
-import { SCOPES } from "../../src/tenant.ts";
+import { DEFAULT_SCOPES } from "../../src/tenant.ts";
 import { openEmbeddedForTest, type TestDatabase } from "../support/databases.ts";
 import { AUDIENCE, testIssuer, type TestIssuer } from "../support/issuer.ts";
 import { connect, GENERATIONS } from "../support/mcp-clients.ts";
@@ -128,7 +128,7 @@ async function newKey(
     readonly tenant?: string;
   } = {},
 ) {
-  const { user, scopes = SCOPES, metrics, tenant = "acme" } = order;
+  const { user, scopes = DEFAULT_SCOPES, metrics, tenant = "acme" } = order;
   const config = readConfig({ METRICGATE_SECRET_KEYS: RING }, "/nowhere");
   const desk = access(held.database, openKeyRing(config), config);
   const allowed = metrics === undefined ? {} : { metrics };
@@ -379,7 +379,7 @@ describe("on this machine without an issuer", () => {
   test("nobody need say who they are, but a credential that is shown must be right", async () => {
     await using http = await served(alone, "127.0.0.1");
     await ask(http, CALL);
-    expect(http.parts.pipeline.seen.at(-1)?.principal).toMatchObject({ user: "local", tenant: { slug: "acme" }, scopes: SCOPES });
+    expect(http.parts.pipeline.seen.at(-1)?.principal).toMatchObject({ user: "local", tenant: { slug: "acme" }, scopes: DEFAULT_SCOPES });
     const { key } = await newKey({ user: "ada", tenant: "other" });
     await ask(http, CALL, bearer(key));
     expect(http.parts.pipeline.seen.at(-1)?.principal).toMatchObject({ user: "ada", tenant: { slug: "other" } });
@@ -449,7 +449,7 @@ test("an address open to others needs someone to let in, and never lets in anyon
     await createTenant(empty.database, { id: 7, slug: "acme" });
     const config = readConfig({ METRICGATE_SECRET_KEYS: RING }, "/nowhere");
     const desk = access(empty.database, openKeyRing(config), config);
-    const { keyId } = await desk.createKey({ tenant: "acme", name: "a", scopes: SCOPES, allowed: {} });
+    const { keyId } = await desk.createKey({ tenant: "acme", name: "a", scopes: DEFAULT_SCOPES, allowed: {} });
     await expect(over({}, "0.0.0.0")).resolves.toMatchObject({ auth: { required: true } });
     const otherRing = { METRICGATE_SECRET_KEYS: `k9:${Buffer.alloc(32, 9).toString("base64")}` };
     await expect(over(otherRing, "0.0.0.0")).rejects.toMatchObject({ name: "ConfigInvalid" });

@@ -104,6 +104,11 @@ describe.skipIf(url === undefined)("notices of jobs (native)", { timeout: 60_000
     expect(JSON.parse((read.contents[0] as { text: string }).text)).toMatchObject({ success: true, data: { state: "done" } });
   });
 
+  test("the server shows its line to an operator", async () => {
+    const page = await fetch(`${http.origin}/operator/queues/api/queues`, { headers: { authorization: `Bearer ${keys["a"]}` } });
+    expect([page.status, await page.json()]).toMatchObject([200, { queues: [{ name: "metricgate-jobs", readOnlyMode: true }] }]);
+  });
+
   test.each(GENERATIONS)("%s is told how far a job is while it waits for it", async (generation) => {
     await using client = await connect(generation, targetOf("http", "a"));
     const progress: string[] = [];

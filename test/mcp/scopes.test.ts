@@ -6,7 +6,7 @@ import { scopeOfRequest, scopesLacking } from "../../src/mcp/scopes.ts";
 import { authInfoOf } from "../../src/mcp/callers.ts";
 import { toolsOf } from "../../src/mcp/server.ts";
 import { serveOverStdio } from "../../src/mcp/stdio.ts";
-import { SCOPES } from "../../src/tenant.ts";
+import { DEFAULT_SCOPES } from "../../src/tenant.ts";
 import { shippedCatalog } from "../support/mcp-pipeline.ts";
 import { testParts } from "../support/mcp-parts.ts";
 import { testPrincipal, testTenant } from "../support/tenants.ts";
@@ -64,7 +64,7 @@ test("to open up a number needs a scope of its own, which reading metrics is not
 });
 
 test("what the library carries of a caller holds no token", () => {
-  expect(authInfoOf(testPrincipal(testTenant({ id: 7 }), "ada"))).toMatchObject({ token: "", clientId: "ada", scopes: SCOPES });
+  expect(authInfoOf(testPrincipal(testTenant({ id: 7 }), "ada"))).toMatchObject({ token: "", clientId: "ada", scopes: DEFAULT_SCOPES });
 });
 
 test("over stdio too a call, a result and a completion answer FORBIDDEN without their scope", async () => {

@@ -1,5 +1,5 @@
 import type { Database } from "../../src/db/database.ts";
-import { type Principal, SCOPES, type Tenant } from "../../src/tenant.ts";
+import { DEFAULT_SCOPES, type Principal, type Tenant } from "../../src/tenant.ts";
 
 export interface TenantRow {
   readonly id: number;
@@ -15,7 +15,7 @@ export function testTenant(row: TenantRow): Tenant {
 }
 
 export function testPrincipal(tenant: Tenant, user = "tester", limits: Partial<Pick<Principal, "scopes" | "allowed">> = {}): Principal {
-  return { tenant, user, scopes: SCOPES, allowed: {}, ...limits };
+  return { tenant, user, scopes: DEFAULT_SCOPES, allowed: {}, ...limits };
 }
 
 /** Writes the tenant to the directory and returns it; an existing row stays as it is. */
