@@ -69,7 +69,7 @@ export async function findIssues(request: SearchRequest, finder: Finder): Promis
   const findings = isHybrid ? [...looked.findings, ...findingsOf(cellsOf(meant.rows))] : looked.findings;
   const ranked = rank(findings, { ask, isHybrid, ...(like === undefined ? {} : { like }), limit: KEPT_HITS });
   const shown = ranked.slice(0, search.limit);
-  const texts = shown.length === 0 ? undefined : await read(compileTexts(numbersOf(shown), principal, catalog));
+  const texts = shown.length === 0 ? undefined : await read(compileTexts(numbersOf(shown), principal, catalog), { keepPlan: true });
   const passages = passagesOf(texts, wantedWords([...search.queries, ...ask.titles]));
   const hits = shown.map((one) => hitOf(one, passages.get(one.candidate.issueNo) ?? null));
   const queryTimeMs = Math.round((performance.now() - startMs) * 10) / 10;
@@ -97,7 +97,7 @@ export async function findIssues(request: SearchRequest, finder: Finder): Promis
 async function questionOf({ queries, similarTo }: Search, { catalog, principal, read }: Finder): Promise<Question> {
   const asked = askQueries(queries);
   if (similarTo === null) return { ask: asked, warnings: [] };
-  const found = cellsOf(await read(compileSubject(similarTo, principal, catalog)));
+  const found = cellsOf(await read(compileSubject(similarTo, principal, catalog), { keepPlan: true }));
   const [subject, other] = found;
   if (subject === undefined)
     throw new AppError("NOT_FOUND", `There is no issue with the key ${JSON.stringify(similarTo)}.`, {
@@ -143,7 +143,9 @@ async function lookUp(
 
 async function look(ask: Ask, search: Search, finder: Finder): Promise<Looked> {
   const { catalog, principal, read } = finder;
-  const cells = cellsOf(await read(compileSearch(planOf(ask, search, finder), principal, catalog)));
+  const statement = compileSearch(planOf(ask, search, finder), principal, catalog);
+  // Without filters it always reads by the same keys. With them its text is another each time, and the plan is one for their values.
+  const cells = cellsOf(await read(statement, { keepPlan: search.filters.length === 0 }));
   const [first] = cells;
   const version = first?.(VERSION_COLUMN) ?? null;
   return {

@@ -31,7 +31,7 @@ export async function answerAtLength(
       await onRows(shaping.take(batch));
   });
   const answer = await timed("shape", async () => {
-    const read = nearestValues({ catalog, principal }, (look) => execution.read(principal.tenant, look, signal));
+    const read = nearestValues({ catalog, principal }, (look) => execution.read(principal.tenant, look, { signal }));
     return withNearestValues(shaping.finish(), read.known);
   });
   return {

@@ -21,7 +21,7 @@ export interface Nearing {
   /** Absent: issues are found by words alone. */
   readonly embeddings?: EmbeddingProvider;
   readonly signal?: AbortSignal;
-  readonly read: (statement: Statement) => Promise<Rows>;
+  readonly read: (statement: Statement, options?: { readonly keepPlan: boolean }) => Promise<Rows>;
 }
 
 /** What was asked: texts, and the number of an issue whose likes are meant. */
@@ -44,7 +44,7 @@ export async function nearIssues(
 ): Promise<Near> {
   const { catalog, principal, embeddings, read } = nearing;
   if (embeddings === undefined) return { warning: null };
-  const model = usable(modelsOf(await read(compileModels(principal, catalog))), embeddings);
+  const model = usable(modelsOf(await read(compileModels(principal, catalog), { keepPlan: true })), embeddings);
   if (model === undefined) return { warning: "The issues are not embedded yet, so that they were found by words alone." };
   const embedding = await meaningOf(asked, model, { ...nearing, embeddings });
   if ("warning" in embedding) return embedding;

@@ -9,7 +9,7 @@ import type { Renderer } from "./chart/render/pool.ts";
 import type { BoundStatement, Database, Rows } from "./db/database.ts";
 import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
-import { createExecution } from "./execute/execution.ts";
+import { createExecution, type ReadOptions } from "./execute/execution.ts";
 import { type GateLimits, INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limits.ts";
 import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
 import { findIssues } from "./find.ts";
@@ -188,7 +188,7 @@ async function readPage(request: PageRequest, call: Call): Promise<Result> {
 async function listValues(request: ValuesRequest, call: Call): Promise<ValueList> {
   const wanted = parseValuesRequest(request, call.published);
   const statement = compileValues(wanted, call.principal, call.catalog);
-  return valueList(wanted.dimension, await call.execution.read(call.principal.tenant, statement, call.signal));
+  return valueList(wanted.dimension, await call.execution.read(call.principal.tenant, statement, { signal: call.signal }));
 }
 
 function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
@@ -200,7 +200,7 @@ function search(request: SearchRequest, call: Call): Promise<SearchResult> {
 }
 
 /** Reads for the caller's tenant, in turn. */
-function reader(call: Call): (statement: BoundStatement) => Promise<Rows> {
+function reader(call: Call): (statement: BoundStatement, options?: Pick<ReadOptions, "keepPlan">) => Promise<Rows> {
   const { principal, execution, signal } = call;
-  return (statement) => stage(call, "execute", () => execution.read(principal.tenant, statement, signal));
+  return (statement, options) => stage(call, "execute", () => execution.read(principal.tenant, statement, { ...options, signal }));
 }

@@ -59,10 +59,17 @@ export interface Answered<T> {
   readonly expiresAtMs: number | null;
 }
 
+/** How one statement is read. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** As ReadRequest.keepPlan: only for a statement whose plan for any values is known to be good for all. */
+  readonly keepPlan?: boolean;
+}
+
 /** How statements are run: in fair turn, admitted by weight, cached, and once for all who ask the same at once. */
 export interface Execution {
   /** One statement, in turn. Throws AppError BUSY, TIMEOUT, CANCELLED, UNAVAILABLE, INTERNAL. */
-  read(tenant: Tenant, statement: BoundStatement, signal?: AbortSignal): Promise<Rows>;
+  read(tenant: Tenant, statement: BoundStatement, options?: ReadOptions): Promise<Rows>;
   /** Begins to read which data the tenant has, for a question that is still being compiled. Never rejects unheard. */
   versionOf(tenant: Tenant, statement: BoundStatement, signal?: AbortSignal): Promise<DataVersion | null>;
   /** As `read`, and TOO_LARGE. Aborting ends the statement unless somebody else waits for the same answer. */
@@ -118,8 +125,8 @@ class BoundedExecution implements Execution {
     this.#admission = createAdmission(parts.observe);
   }
 
-  async read(tenant: Tenant, statement: BoundStatement, signal?: AbortSignal): Promise<Rows> {
-    return this.#readInTurn(statement, await this.#reading(tenant, signal));
+  async read(tenant: Tenant, statement: BoundStatement, { signal, keepPlan = false }: ReadOptions = {}): Promise<Rows> {
+    return this.#readInTurn(statement, await this.#reading(tenant, signal), { ...INTERACTIVE_LIMITS, keepPlan });
   }
 
   versionOf(tenant: Tenant, statement: BoundStatement, signal?: AbortSignal): Promise<DataVersion | null> {
@@ -198,8 +205,8 @@ class BoundedExecution implements Execution {
     return readAsTenant(database, tenant, statement, { ...bounds, observe, ...(signal === undefined ? {} : { signal }) });
   }
 
-  #readInTurn(statement: BoundStatement, reading: Reading): Promise<Rows> {
-    return this.#inTurn(reading, () => this.#run(statement, reading, INTERACTIVE_LIMITS));
+  #readInTurn(statement: BoundStatement, reading: Reading, bounds: Bounds): Promise<Rows> {
+    return this.#inTurn(reading, () => this.#run(statement, reading, bounds));
   }
 
   #looking(reading: Reading): Look {
@@ -224,7 +231,7 @@ class BoundedExecution implements Execution {
 
   async #compute<T>(question: Question<T>, version: DataVersion | null, reading: Reading): Promise<Finished<T>> {
     const rows = await this.#inTurn(reading, () => this.#runAdmitted(question, version, reading));
-    return question.finish(rows, (statement) => this.#readInTurn(statement, reading));
+    return question.finish(rows, (statement) => this.#readInTurn(statement, reading, INTERACTIVE_LIMITS));
   }
 
   /** Runs what may run; one that looks too heavy only for as long as a light one would need. */

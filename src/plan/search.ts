@@ -1,9 +1,19 @@
 import type { PlanFilter } from "./plan.ts";
 
+/** A distinct term of a question. */
+export interface ProbeTerm {
+  readonly term: string;
+  /** Stemmed by the tenant's dictionary. */
+  readonly isWord: boolean;
+  /** A hit must have it: a word of the probe's phrases. */
+  readonly isQuoted: boolean;
+  /** How often the question has it. */
+  readonly times: number;
+}
+
 /** One question put to the index: a set of terms, ranked by BM25F. */
 export interface SearchProbe {
-  /** Distinct terms with how often the question has each; words are stemmed by the tenant's dictionary. */
-  readonly terms: readonly { readonly term: string; readonly isWord: boolean; readonly times: number }[];
+  readonly terms: readonly ProbeTerm[];
   /** Texts that a hit must hold as they are, in any case. */
   readonly phrases: readonly string[];
 }

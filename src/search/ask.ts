@@ -1,4 +1,4 @@
-import type { SearchProbe } from "../plan/search.ts";
+import type { ProbeTerm, SearchProbe } from "../plan/search.ts";
 import { termsOf } from "./tokenise.ts";
 
 /** A probe of a question, and how much its ranking counts. */
@@ -62,7 +62,7 @@ function askQuery(query: string): Ask {
     termsOf(phrase).length > 0 ? [phrase.trim().replaceAll(/\s+/g, " ")] : [],
   );
   const plain = probeOf(text, 1);
-  const strict = { ...plain, phrases: phrases.slice(0, MAX_PHRASES) };
+  const strict = quoting(plain, phrases.slice(0, MAX_PHRASES));
   // Nothing but a quotation asks for that and nothing else; beside other words it lifts the issues that have it.
   const isQuotation = phrases.length === 1 && /^"[^"]*"$/.test(text);
   const probes = phrases.length === 0 ? [plain] : isQuotation ? [strict] : [plain, strict];
@@ -74,14 +74,22 @@ function keysIn(text: string): string[] {
 }
 
 function probeOf(text: string, weight: number): WeightedProbe {
-  const terms = new Map<string, { term: string; isWord: boolean; times: number }>();
+  const terms = new Map<string, ProbeTerm>();
   for (const { text: term, isWord } of termsOf(text)) {
     const key = `${isWord ? "w" : "x"}${term}`;
     const known = terms.get(key);
-    if (known !== undefined) known.times += 1;
-    else if (terms.size < MAX_TERMS) terms.set(key, { term, isWord, times: 1 });
+    if (known !== undefined) terms.set(key, { ...known, times: known.times + 1 });
+    else if (terms.size < MAX_TERMS) terms.set(key, { term, isWord, isQuoted: false, times: 1 });
   }
   return { terms: [...terms.values()], phrases: [], weight };
+}
+
+/** The probe for what holds some phrases. Names of code are no words of theirs: a phrase may begin or end in the middle of one. */
+function quoting(probe: WeightedProbe, phrases: readonly string[]): WeightedProbe {
+  const words = new Set(
+    phrases.flatMap((phrase) => termsOf(phrase).flatMap(({ text, isWord }) => (isWord && text.length > 1 ? [text] : []))),
+  );
+  return { ...probe, phrases, terms: probe.terms.map((one) => ({ ...one, isQuoted: one.isWord && words.has(one.term) })) };
 }
 
 const isSaying = ({ terms }: WeightedProbe): boolean => terms.length > 0;

@@ -52,7 +52,7 @@ export function corrected(ask: Ask, corrections: ReadonlyMap<string, string>): A
     phrases: [],
     terms: probe.terms.map((one) => {
       const known = corrections.get(one.term);
-      return known === undefined ? one : { ...one, term: known, isWord: false };
+      return { ...one, isQuoted: false, ...(known === undefined ? {} : { term: known, isWord: false }) };
     }),
   }));
   return { ...ask, probes };

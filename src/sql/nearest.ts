@@ -3,7 +3,7 @@ import { NEAREST_PROBE, SEARCH, type SearchPlan } from "../plan/search.ts";
 import type { Principal } from "../tenant.ts";
 import { allowedIssues, baseTable, sourceContext } from "./context.ts";
 import { all, empty, ident, integer, join, type Sql, sql, type Statement, toStatement, value } from "./fragment.ts";
-import { eligibleIssues, shown, shownFrom } from "./search.ts";
+import { eligibleIssues, shown, shownOf } from "./search.ts";
 
 /** What is near to what. */
 export interface Nearest {
@@ -64,5 +64,5 @@ export function compileNearest({ model, dimension, embedding, isExact, plan }: N
   const eligible = isNarrowed ? sql`eligible as materialized (${eligibleIssues(plan, context)}), ` : empty;
   return toStatement(sql`with ${eligible}near as materialized (${near})
 select ${integer(NEAREST_PROBE)} as ${ident(SEARCH.probe)}, 1 - f.distance as ${ident(SEARCH.score)}, ${shown()}
-from near as f join ${shownFrom(context, sql`f.issue_no`)} order by f.distance, f.issue_no`);
+from near as f cross join ${shownOf(context, sql`f.issue_no`)} order by f.distance, f.issue_no`);
 }

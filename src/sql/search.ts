@@ -19,14 +19,20 @@ const REPEATED = 8;
  */
 const READ_PER_ISSUE = 1;
 const SMALL_READ = 10_000;
-/** Candidates of a probe whose text is looked through for its phrases. */
-const PHRASE_CANDIDATES = 2_000;
+/** A probe's best issues whose text is looked through for its phrases at most. */
+const LOOKED_THROUGH = 2_000;
+
+/** A part of the statement under its name. */
+type Named = readonly [name: Sql, body: Sql];
 
 /** What every part of one search statement shares. */
 interface Search {
   readonly plan: SearchPlan;
   readonly context: SourceContext;
   readonly isNarrowed: boolean;
+  readonly hasPhrases: boolean;
+  /** Numbers of the issues that the filters leave; absent without filters. */
+  readonly eligible?: Sql;
 }
 
 /**
@@ -38,12 +44,17 @@ interface Search {
  */
 export function compileSearch(plan: SearchPlan, principal: Principal, catalog: Catalog): Statement {
   const context = sourceContext(principal, catalog);
-  const search = { plan, context, isNarrowed: allowedIssues(context).length > 0 };
+  const search: Search = {
+    plan,
+    context,
+    isNarrowed: allowedIssues(context).length > 0,
+    hasPhrases: plan.probes.some(({ phrases }) => phrases.length > 0),
+    ...(plan.filters.length === 0 ? {} : { eligible: eligibleIssues(plan, context) }),
+  };
   const corpus = baseTable(context, "search_corpus", "c");
-  const named: [Sql, Sql][] = [
+  const named: readonly Named[] = [
     [sql`corpus`, sql`select c.language, c.issues from ${corpus.table} where ${corpus.wall}`],
     [sql`asked`, askedTerms(plan)],
-    ...(plan.filters.length > 0 ? [[sql`eligible`, eligibleIssues(plan, context)] as [Sql, Sql]] : []),
     ...rarity(search),
     [sql`weighed`, weighedTerms(plan)],
     [sql`found`, join([probeHits(search), ...(plan.keys.length > 0 ? [keyHits(search)] : [])], " union all ")],
@@ -56,7 +67,7 @@ export function compileSearch(plan: SearchPlan, principal: Principal, catalog: C
 select s.data_as_of as ${ident(AS_OF_COLUMN)}, s.data_version as ${ident(VERSION_COLUMN)}, (select issues from corpus) as ${ident(SEARCH.indexed)},
   f.probe as ${ident(SEARCH.probe)}, f.score as ${ident(SEARCH.score)}, ${shown()}
 from (select 1) as one left join ${state.table} on ${state.wall}
-left join (found as f join ${shownFrom(context, sql`f.issue_no`)}) on true
+left join (found as f cross join ${shownOf(context, sql`f.issue_no`)}) on true
 order by f.probe, f.score desc, f.issue_no`);
 }
 
@@ -66,7 +77,7 @@ export function compileSubject(issueKey: string, principal: Principal, catalog: 
   const issue = baseTable(context, "issue", "issue");
   return toStatement(sql`select issue.issue_no as ${ident(SEARCH.issueNo)}, issue.instance_id as ${ident(SEARCH.instanceId)}, issue.summary as ${ident(SEARCH.title)},
   ${descriptionText()}, issue.project_key as ${ident(SEARCH.projectKey)}, issue.created_at as ${ident(SEARCH.createdAt)}
-from ${issue.table} where ${all([issue.wall, ...allowedIssues(context), sql`issue.issue_key = ${value(issueKey, "text")}`])}
+from ${issue.table} where ${all([issue.wall, ofAnyInstance(context), ...allowedIssues(context), sql`issue.issue_key = ${value(issueKey, "text")}`])}
 order by issue.instance_id limit 2`);
 }
 
@@ -103,10 +114,12 @@ export function compileVocabulary(
 
 /** The probes' terms as the index has them. */
 function askedTerms({ probes }: SearchPlan): Sql {
-  const terms = probes.flatMap(({ terms: own }, probe) => own.map(({ term, isWord, times }) => ({ probe, term, is_word: isWord, times })));
-  return sql`select l.probe, l.term, sum(l.times)::float8 as times from (
-  select w.probe, w.times, case when w.is_word then "warehouse".search_lexeme(c.language, w.term) else w.term end as term
-  from corpus as c cross join json_to_recordset(${value(JSON.stringify(terms), "json")}) as w (probe int, term text, is_word boolean, times int)
+  const terms = probes.flatMap(({ terms: own }, probe) =>
+    own.map(({ term, isWord, isQuoted, times }) => ({ probe, term, is_word: isWord, is_quoted: isQuoted, times })),
+  );
+  return sql`select l.probe, l.term, sum(l.times)::float8 as times, bool_or(l.is_quoted) as is_quoted from (
+  select w.probe, w.times, w.is_quoted, case when w.is_word then "warehouse".search_lexeme(c.language, w.term) else w.term end as term
+  from corpus as c cross join json_to_recordset(${value(JSON.stringify(terms), "json")}) as w (probe int, term text, is_word boolean, is_quoted boolean, times int)
 ) as l where l.term is not null group by l.probe, l.term`;
 }
 
@@ -121,7 +134,7 @@ export function eligibleIssues(plan: Pick<SearchPlan, "filters" | "timezone">, c
 const POSTING_ISSUE = (posting: Sql): Sql => sql`((${posting}.block << ${integer(BLOCK_BITS)}) + (v >> ${integer(IMPACT_BITS)}))::bigint`;
 
 /** How many issues have each term, and how many there are: among all of the tenant's, or among those that may be seen. */
-function rarity({ context, isNarrowed }: Search): [Sql, Sql][] {
+function rarity({ context, isNarrowed }: Search): Named[] {
   const posting = baseTable(context, "search_posting", "p");
   const asked = sql`p.term = any(array(select a.term from asked as a))`;
   if (!isNarrowed)
@@ -150,50 +163,76 @@ where ${posting.wall} and ${asked} and ${POSTING_ISSUE(sql`p`)} in (select issue
 /** Each probe's terms with their weight, rarest first, as far as the index may be read for it. */
 function weighedTerms({ maxRead }: SearchPlan): Sql {
   return sql`select * from (
-  select a.probe, a.term, ln(1 + (greatest(n.issues - k.issues, 0) + 0.5) / (k.issues + 0.5)) * ${literal(REPEATED + 1)} * a.times / (${literal(REPEATED)} + a.times) as weight,
+  select a.probe, a.term, a.is_quoted, ln(1 + (greatest(n.issues - k.issues, 0) + 0.5) / (k.issues + 0.5)) * ${literal(REPEATED + 1)} * a.times / (${literal(REPEATED)} + a.times) as weight,
     n.issues as of, sum(k.issues) over w as read, row_number() over w as place
   from asked as a join known as k on k.term = a.term cross join size as n
   window w as (partition by a.probe order by k.issues, a.term)
 ) as t where t.read <= least(greatest(${integer(READ_PER_ISSUE)} * t.of, ${integer(SMALL_READ)}), ${value(maxRead, "int")}) or t.place = 1`;
 }
 
-/** The best issues of each probe. */
+/**
+ * The best issues of each probe. Filters are asked of one issue after the other, the best first, until enough have passed: a look at
+ * each of a tenant's issues would cost more the more there are.
+ */
 function probeHits(search: Search): Sql {
-  const { plan, context, isNarrowed } = search;
+  const { plan, context, isNarrowed, hasPhrases, eligible } = search;
   const posting = baseTable(context, "search_posting", "b");
   const issueNo = isNarrowed ? sql`b.issue_no` : POSTING_ISSUE(sql`b`);
   const impact = isNarrowed ? sql`b.impact` : sql`(v & ${integer(MAX_IMPACT)})`;
   const entries = isNarrowed
     ? sql`weighed as u join seen as b on b.term = u.term where u.probe = p.probe`
     : sql`weighed as u join ${posting.table} on ${posting.wall} and b.term = u.term cross join lateral unnest(b.postings) as v where u.probe = p.probe`;
-  const isEligible = plan.filters.length > 0 ? sql` and ${issueNo} in (select issue_no from eligible)` : empty;
-  const hasPhrases = plan.probes.some(({ phrases }) => phrases.length > 0);
-  const count = value(plan.candidates, "int");
-  const limit = hasPhrases ? integer(PHRASE_CANDIDATES) : count;
-  const best = sql`select ${issueNo} as issue_no, sum(${impact} * u.weight) / ${literal(MAX_IMPACT)} as score
-  from ${entries}${isEligible} group by 1 order by 2 desc, 1 limit ${limit}`;
-  const kept = hasPhrases ? withPhrases(search, best, count) : best;
+  const ranked = sql`select ${issueNo} as issue_no, sum(${impact} * u.weight) / ${literal(MAX_IMPACT)} as score
+  from ${entries} group by 1${hasPhrases ? HOLDS_QUOTED : empty} order by 2 desc, 1`;
+  const count = integer(plan.candidates);
+  const limit = hasPhrases ? integer(LOOKED_THROUGH) : count;
+  const passing =
+    eligible === undefined ? sql`${ranked} limit ${limit}` : best(sql`${ranked} offset 0`, isEligible(eligible, sql`g.issue_no`), limit);
+  const kept = hasPhrases ? best(passing, holdsPhrases(search, sql`g.issue_no`), count) : passing;
   return sql`select p.probe, h.issue_no, h.score from (select distinct probe from weighed) as p cross join lateral (${kept}) as h`;
 }
 
-/** Of a probe's best issues those that hold all its phrases as they are. */
-function withPhrases({ plan, context }: Search, best: Sql, count: Sql): Sql {
+/** The first of ranked issues for which a condition on `g` holds; asks it of no more than that takes. */
+function best(ranked: Sql, condition: Sql, limit: Sql): Sql {
+  return sql`select g.issue_no, g.score from (${ranked}) as g where ${condition} order by g.score desc, g.issue_no limit ${limit}`;
+}
+
+/** Whether an issue passes the filters: `offset` keeps it a look at one row instead of a join with all. */
+function isEligible(eligible: Sql, issueNo: Sql): Sql {
+  return sql`exists (select from (${eligible}) as e where e.issue_no = ${issueNo} offset 0)`;
+}
+
+/** Only issues that have all words of a probe's phrases, as far as they are looked up, can hold the phrases. */
+const HOLDS_QUOTED = sql` having count(*) filter (where u.is_quoted) = (select count(*) from weighed as q where q.probe = p.probe and q.is_quoted)`;
+
+/** Whether an issue holds all phrases of the probe as they are. */
+function holdsPhrases({ plan, context }: Search, issueNo: Sql): Sql {
   const phrases = plan.probes.flatMap(({ phrases: own }, probe) => own.map((phrase) => ({ probe, phrase })));
   const issue = baseTable(context, "issue", "t");
   const text = sql`lower(translate(concat_ws(' ', t.summary, t.description), E'\\n\\r\\t', '   '))`;
-  return sql`select g.issue_no, g.score from (${best}) as g join ${issue.table} on ${issue.wall} and t.issue_no = g.issue_no
-  where not exists (
+  return sql`not exists (
     select from json_to_recordset(${value(JSON.stringify(phrases), "json")}) as q (probe int, phrase text)
-    where q.probe = p.probe and position(lower(q.phrase) in ${text}) = 0)
-  order by g.score desc, g.issue_no limit ${count}`;
+    join ${issue.table} on ${issue.wall} and t.issue_no = ${issueNo}
+    where q.probe = p.probe and position(lower(q.phrase) in ${text}) = 0 offset 0)`;
 }
 
 /** Issues by their key, best by definition. */
-function keyHits({ plan, context }: Search): Sql {
+function keyHits({ plan, context, eligible }: Search): Sql {
   const issue = baseTable(context, "issue", "issue");
-  const isEligible = plan.filters.length > 0 ? [sql`issue.issue_no in (select issue_no from eligible)`] : [];
-  const conditions = [issue.wall, ...allowedIssues(context), sql`issue.issue_key = any(${value(plan.keys, "text[]")})`, ...isEligible];
-  return sql`(select ${integer(KEY_PROBE)} as probe, issue.issue_no, 1::float8 as score from ${issue.table} where ${all(conditions)} order by issue.issue_no limit ${value(plan.candidates, "int")})`;
+  const conditions = [
+    issue.wall,
+    ofAnyInstance(context),
+    ...allowedIssues(context),
+    sql`issue.issue_key = any(${value(plan.keys, "text[]")})`,
+    ...(eligible === undefined ? [] : [isEligible(eligible, sql`issue.issue_no`)]),
+  ];
+  return sql`(select ${integer(KEY_PROBE)} as probe, issue.issue_no, 1::float8 as score from ${issue.table} where ${all(conditions)} order by issue.issue_no limit ${integer(plan.candidates)})`;
+}
+
+/** True of every issue; lets the index of keys serve, which has the instance before the key. */
+function ofAnyInstance(context: SourceContext): Sql {
+  const instance = baseTable(context, "instance", "n");
+  return sql`issue.instance_id = any(array(select n.instance_id from ${instance.table} where ${instance.wall}))`;
 }
 
 const SHOWN = [
@@ -210,17 +249,25 @@ const SHOWN = [
   SEARCH.instanceId,
 ] as const;
 
-/** What is shown of an issue, from `shownFrom`. */
+/** What is shown of an issue, from `shownOf`. */
 export function shown(): Sql {
-  return join([...SHOWN.map((name) => ident("issue", name)), ident("i", SEARCH.baseUrl), ident("i", SEARCH.kind)], ", ");
+  return join(
+    [...SHOWN, SEARCH.baseUrl, SEARCH.kind].map((name) => ident("shown", name)),
+    ", ",
+  );
 }
 
-/** The issue of a number that the principal may see, with its instance. */
-export function shownFrom(context: SourceContext, issueNo: Sql): Sql {
+/**
+ * The issue of a number that the principal may see, with its instance, as `shown`: `offset` keeps it a look at one row, where a plan
+ * that guesses the count of hits would read all issues.
+ */
+export function shownOf(context: SourceContext, issueNo: Sql): Sql {
   const issue = baseTable(context, "issue", "issue");
   const instance = baseTable(context, "instance", "i");
-  return sql`${issue.table} on ${all([issue.wall, ...allowedIssues(context), sql`issue.issue_no = ${issueNo}`])}
-  left join ${instance.table} on ${instance.wall} and i.instance_id = issue.instance_id`;
+  const columns = join([...SHOWN.map((name) => ident("issue", name)), ident("i", SEARCH.baseUrl), ident("i", SEARCH.kind)], ", ");
+  return sql`lateral (select ${columns} from ${issue.table}
+  left join ${instance.table} on ${instance.wall} and i.instance_id = issue.instance_id
+  where ${all([issue.wall, ...allowedIssues(context), sql`issue.issue_no = ${issueNo}`])} offset 0) as shown`;
 }
 
 function descriptionText(): Sql {

@@ -89,6 +89,9 @@ describeOnEachDatabase("finding issues", (get) => {
     expect(await found('"volume full on"')).toEqual([]);
     expect((await found('save hangs "on a full volume"'))[0]).toBe("PAY-2");
     expect(await found('"ON A  FULL volume"')).toEqual(["PAY-2"]);
+    expect(await found('"SaveDialog.writeFile with"')).toEqual(["PAY-1"]);
+    expect(await found('"Dialog.write"')).toEqual(["PAY-1"]);
+    expect((await found('"EUR instead" "wrong currency"'))[0]).toBe("PAY-3");
   });
 
   test("a misspelt word is looked for as the nearest known one, only where nothing was found, and says so", async () => {
@@ -108,6 +111,24 @@ describeOnEachDatabase("finding issues", (get) => {
       "WEB-1",
     ]);
     expect(keysOf(await find({ queries: ["full"], filters: [{ field: "status", op: "!=", values: ["Done"] }] }))).toEqual(["PAY-1"]);
+  });
+
+  test("within a filter that only the least likely of many issues pass", async () => {
+    await createTenant(get().database, { id: 4 });
+    const many = Array.from({ length: 2_600 }, (_, index) =>
+      issue(`EXP-${index + 1}`, {
+        summary: index % 1_000 === 0 ? "Printing a very long list of accounts fails in the export" : "Export fails",
+      }),
+    );
+    const solved = many.map((one) => (one.summary === "Export fails" ? one : { ...one, status: "Done" }));
+    await importIssues(get().database, { id: 4 }, solved);
+    const four = testPrincipal(testTenant({ id: 4 }));
+    const ask = (queries: string[], op: string) => find({ queries, filters: [{ field: "status", op, values: ["Done"] }] }, four);
+    expect(keysOf(await ask(["export fails"], "=")).toSorted()).toEqual(["EXP-1", "EXP-1001", "EXP-2001"]);
+    expect(keysOf(await ask(['fails "in the export"'], "=")).toSorted()).toEqual(["EXP-1", "EXP-1001", "EXP-2001"]);
+    const open = await ask(["export fails"], "!=");
+    expect(open.data.total).toBe(100);
+    expect(open.data.hits.every(({ status }) => status === "Open")).toBe(true);
   });
 
   test("like an issue: without itself, the near in time first of equals", async () => {
