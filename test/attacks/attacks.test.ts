@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { must } from "../../src/must.ts";
@@ -134,19 +135,26 @@ describe.each(DATABASES)("on the %s database", (kind) => {
     test.each(ordered.map((attack) => [`${attack.class}: ${attack.id}`, attack] as const))("%s", async (_, attack) => {
       if (speaker === undefined) return;
       const { expect: expected, ...rest } = Object.entries(handles).reduce((data, [place, id]) => withText(data, place, id), attack);
-      // The log names the requests of tool calls only; of any other all that was run meanwhile is counted.
+      // The log names the requests of tool calls only. Of any other all that ran meanwhile is counted, so that it is sent again
+      // where a look of somebody else's came between: what a request runs itself, it runs every time.
       const isNamed = attack.resource === undefined && attack.complete === undefined;
-      const before = isNamed || expected.sql !== 0 ? [0, 0] : await Promise.all([speaker.statements(), speaker.lookUps()]);
-      const { said, sent } = await send({ ...rest, expect: expected }, speaker.ask);
-      judge(said, expected, sent);
-      if (expected.sql === 0) {
-        const id = isNamed ? said.id : undefined;
-        const counts = async (): Promise<number[]> => {
-          const after = await Promise.all([speaker?.statements(id), speaker?.lookUps(id)]);
-          return after.map((count, at) => (count ?? 0) - (before[at] ?? 0));
-        };
-        // What must be in the log may take a moment on a busy machine; what must not be there is looked for once.
-        await expect.poll(counts, { interval: 20, timeout: 5_000 }).toEqual([0, expected.lookUps ?? 0]);
+      const isCounted = expected.sql === 0;
+      let said: Said;
+      for (let triesLeft = isCounted && !isNamed ? 2 : 0; ; triesLeft -= 1) {
+        const before = isCounted && !isNamed ? await settledCounts(speaker) : [0, 0];
+        const answered = await send({ ...rest, expect: expected }, speaker.ask);
+        said = answered.said;
+        judge(said, expected, answered.sent);
+        if (!isCounted) break;
+        const meant = [0, expected.lookUps ?? 0];
+        const counts = await countsOf(speaker, {
+          id: isNamed ? said.id : undefined,
+          before,
+          meant,
+          withinMs: triesLeft > 0 ? 1_000 : 5_000,
+        });
+        if (triesLeft === 0) expect(counts).toEqual(meant);
+        if (counts.join() === meant.join()) break;
       }
       const plain = JSON.stringify(said.message)
         .replaceAll(/"id":\d+/g, "")
@@ -238,6 +246,41 @@ function requestOf({
 }
 
 /** Writes bytes to the port and reads until it is closed. Rejects when that takes too long. */
+/** Statements and look-ups since `before`: as soon as they are what is meant, else as they are after a while, since a log may lag. */
+async function countsOf(
+  speaker: Speaker,
+  {
+    id,
+    before,
+    meant,
+    withinMs,
+  }: {
+    readonly id: number | undefined;
+    readonly before: readonly number[];
+    readonly meant: readonly number[];
+    readonly withinMs: number;
+  },
+): Promise<readonly number[]> {
+  const endMs = performance.now() + withinMs;
+  for (;;) {
+    const after = await Promise.all([speaker.statements(id), speaker.lookUps(id)]);
+    const counts = after.map((count, at) => count - (before[at] ?? 0));
+    if (counts.join() === meant.join() || performance.now() > endMs) return counts;
+    await sleep(20);
+  }
+}
+
+/** What the log tells of statements and look-ups once it tells no more: lines of the case before may still be on their way. */
+async function settledCounts(speaker: Speaker): Promise<readonly number[]> {
+  let last = [-1];
+  for (;;) {
+    const next = await Promise.all([speaker.statements(), speaker.lookUps()]);
+    if (next.join() === last.join()) return next;
+    last = next;
+    await sleep(60);
+  }
+}
+
 function exchange(port: number, bytes: string, withinMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = "";
