@@ -22,8 +22,8 @@ export interface Drawing {
   readonly signal?: AbortSignal;
 }
 
-/** Rows that a chart is drawn from at most. */
-const MAX_ROWS = 20_000;
+/** Rows that a chart is drawn from at most: composing 5,000 holds the event loop for 16 ms, 20,000 for 67. */
+const MAX_ROWS = 5_000;
 const PAGE_ROWS = 5_000;
 /** Sharp on screens of twice the density. */
 const PNG_SCALE = 2;
