@@ -9,7 +9,7 @@ import { AppError } from "./errors.ts";
 import type { KeptResults } from "./kept-results.ts";
 import { resultColumns } from "./result/columns.ts";
 import type { Rowless, StoredResult } from "./result/page.ts";
-import type { Result, ResultMeta } from "./result/result.ts";
+import type { Result } from "./result/result.ts";
 import { type ChartByIdRequest, type ChartFormat, chartProblems, type ChartRequest } from "./spec/chart.ts";
 import type { Spec, SpecChart } from "./spec/spec.ts";
 import type { Principal } from "./tenant.ts";
@@ -38,7 +38,7 @@ const NO_WISH: SpecChart = { type: null, x: null, y: null, color: null, facet: n
 export async function drawChart(request: ChartRequest | ChartByIdRequest, drawing: Drawing): Promise<Chart> {
   const { resultId, wish: written } = wishOf(request);
   const { frame, stored } = await frameOf(resultId, drawing);
-  const wish = isOpen(written) ? { ...specWish(stored.meta), ...set(written) } : written;
+  const wish = isOpen(written) ? { ...fulfillable(frame, stored.meta.spec.chart ?? NO_WISH).wish, ...set(written) } : written;
   const problems = chartProblems(
     wish,
     frame.fields.map(({ name }) => name),
@@ -85,9 +85,16 @@ function set(wish: SpecChart): Partial<SpecChart> {
   return Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== null));
 }
 
-/** What the spec of an answer wished for, as its note said it. */
-function specWish({ spec, chart }: Pick<ResultMeta, "spec" | "chart">): SpecChart {
-  return spec.chart === null ? NO_WISH : { ...spec.chart, type: isNote(chart) ? chart.type : spec.chart.type };
+/** The wish where these rows can fulfil it; else whichever chart they make, under its title and theme, and what stands in the way. */
+function fulfillable(frame: Frame, wish: SpecChart): { readonly wish: SpecChart; readonly misfit?: string } {
+  try {
+    choose(frame, wish);
+    return { wish };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "SPEC_INVALID") throw error;
+    const { title, theme } = wish;
+    return { wish: { ...NO_WISH, title, theme }, misfit: error.details.problems?.[0]?.message ?? "the wish does not fit these rows" };
+  }
 }
 
 async function frameOf(id: string, { catalog, principal, results }: Drawing): Promise<{ readonly frame: Frame; readonly stored: Rowless }> {
@@ -156,31 +163,33 @@ export interface ChartNote {
   readonly type: string;
   readonly reason: string;
   readonly alternatives: readonly string[];
+  /** False where the rows do not fit the wish, so that another chart is drawn. */
+  readonly as_wished: boolean;
 }
 
 /** Which chart a fresh answer becomes; where the wish does not fit its rows, why. Throws nothing of the answer's. */
 export function noteOf(stored: StoredResult, wish: SpecChart, parts: Pick<Drawing, "catalog" | "principal">): ChartNote {
   const { rows } = stored.answer;
-  if (rows.length === 0) return { type: wish.type ?? "auto", reason: "there are no rows to draw", alternatives: [] };
+  if (rows.length === 0) return { type: wish.type ?? "auto", reason: "there are no rows to draw", alternatives: [], as_wished: true };
   const frame = frameFrom(stored, rows, parts);
-  try {
-    const { type, reason, alternatives } = choose(frame, wish);
-    return { type, reason, alternatives };
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== "SPEC_INVALID") throw error;
-    const [problem] = error.details.problems ?? [];
-    const { type, alternatives } = choose(frame, NO_WISH);
-    return { type, reason: `${type}, because ${problem?.message ?? "the wish does not fit these rows"}`, alternatives };
-  }
+  const { wish: drawn, misfit } = fulfillable(frame, wish);
+  const { type, reason, alternatives } = choose(frame, drawn);
+  return { type, reason: misfit === undefined ? reason : `${type}, because ${misfit}`, alternatives, as_wished: misfit === undefined };
 }
 
 /** Gives an answer's note the address of its chart. */
 export function withChartUri(result: Result): Result {
   const { chart, spec, result_id: id } = result.meta;
   if (spec.chart === null || id === "") return result;
-  const note = isNote(chart) ? chart : { type: spec.chart.type ?? "auto", reason: "as asked for; drawn by render_chart", alternatives: [] };
-  const wish = { ...specWish(result.meta), type: note.type };
+  const { title, theme } = spec.chart;
+  const note = isNote(chart) ? chart : unread(spec.chart);
+  const wish = { ...(note.as_wished ? spec.chart : { ...NO_WISH, title, theme }), type: note.type };
   return { ...result, meta: { ...result.meta, chart: { ...note, uri: chartUri(chartId(id, wish)) } } };
+}
+
+/** Of an answer whose rows were not looked at: a job's. */
+function unread({ type }: SpecChart): ChartNote {
+  return { type: type ?? "auto", reason: "as asked for; drawn by render_chart", alternatives: [], as_wished: true };
 }
 
 function isNote(chart: unknown): chart is ChartNote {

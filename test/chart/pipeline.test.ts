@@ -95,6 +95,22 @@ describeOnEachDatabase("charts of stored results", (get) => {
     });
     expect(noteOf(short.meta.chart).type).toBe("bar");
     expect(noteOf(short.meta.chart).reason).toContain("at least 6 buckets");
+    const wishes = [
+      { type: "stacked_bar", x: "issue_type", color: "issue_key", title: "Of all", theme: "dark" },
+      // No type, and a facet that nothing can be parted by.
+      { facet: "time", title: "Of all" },
+    ];
+    for (const chart of wishes) {
+      const spec = chart.type === undefined ? BY_TYPE : { measures: BY_MONTH.measures, dimensions: ["issue_type", "issue_key"] };
+      const { meta } = await pipeline.run(ANN, { ...spec, chart });
+      const { type, reason, uri } = noteOf(meta.chart);
+      expect(type).not.toBe(chart.type);
+      expect(reason).toContain("because");
+      expect(meta.chart).toMatchObject({ as_wished: false });
+      // What the note names is what is drawn, by its address and by the result's.
+      for (const request of [{ chart_id: uri.replace("metricgate://charts/", "") }, { result_id: meta.result_id }])
+        expect(await pipeline.chart(ANN, request)).toMatchObject({ type, title: "Of all", uri });
+    }
     const epics = {
       measures: BY_MONTH.measures,
       dimensions: ["issue_type"],
