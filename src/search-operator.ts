@@ -7,7 +7,7 @@ import type { Config } from "./config.ts";
 import { AppError } from "./errors.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Check } from "./operator.ts";
-import { type EmbedProgress, type EmbedReport, embedIssues } from "./search/embed-issues.ts";
+import { type EmbedProgress, type EmbedReport, type EmbedRun, embedIssues } from "./search/embed-issues.ts";
 import { httpEmbeddings } from "./search/http-embeddings.ts";
 import { rebuildIndex } from "./search/index-issues.ts";
 
@@ -54,35 +54,51 @@ export async function embedTenants(
     });
   const provider = httpEmbeddings(embeddings);
   const reports: (EmbedReport & { readonly tenant: string })[] = [];
-  for (const { id, slug } of await wanted(database, tenant)) {
-    const report = await embedIssues({
-      tenantId: id,
-      withTenant: (work) => withTenantWrite(database, id, work),
-      provider,
-      mayIndex: database.mode === "native",
-      maxCharacters,
-      signal,
-      ...(onProgress === undefined ? {} : { onProgress: (progress: EmbedProgress) => onProgress(slug, progress) }),
-    });
-    reports.push({ tenant: slug, ...report });
+  let left = maxCharacters;
+  for (const one of await wanted(database, tenant)) {
+    const told = onProgress === undefined ? {} : { onProgress: (progress: EmbedProgress) => onProgress(one.slug, progress) };
+    const report = await embedTenant(database, one, { provider, maxCharacters: left, signal, ...told });
+    left -= report.characters;
+    reports.push({ tenant: one.slug, ...report });
   }
   return reports;
 }
 
-/** Text that is sent in one round, in characters; the next round goes on. */
+function embedTenant(
+  database: Database,
+  { id }: DirectoryRow,
+  run: Pick<EmbedRun, "provider" | "maxCharacters" | "signal" | "onProgress">,
+): Promise<EmbedReport> {
+  return embedIssues({
+    ...run,
+    tenantId: id,
+    withTenant: (work) => withTenantWrite(database, id, work),
+    mayIndex: database.mode === "native",
+  });
+}
+
+/** Text of one tenant that is sent in one round, in characters; the next round goes on. */
 const ROUND_CHARACTERS = 10_000_000;
 const ROUND_MS = 60_000;
 
-/** Embeds what imports bring, round after round, until it is stopped. A provider that fails is observed, and asked again in the next round. */
+/** Embeds what imports bring, round after round, until it is stopped. What fails for one tenant is observed, and tried in the next round again. */
 export async function keepEmbedding(
   database: Database,
-  config: Pick<Config, "embeddings">,
+  { embeddings }: Pick<Config, "embeddings">,
   { signal, observe }: { readonly signal: AbortSignal; readonly observe: Observe },
 ): Promise<void> {
+  if (embeddings === undefined) return;
+  const provider = httpEmbeddings(embeddings);
+  const failed = (error: unknown): void => {
+    if (!signal.aborted) observe({ kind: "unexpected_error", where: "embedding", error });
+  };
   while (!signal.aborted) {
-    await embedTenants(database, config, { maxCharacters: ROUND_CHARACTERS, signal }).catch((error: unknown) => {
-      if (!signal.aborted) observe({ kind: "unexpected_error", where: "embedding", error });
-    });
+    const tenants = await tenantDirectory(database)
+      .list()
+      .catch((error: unknown) => (failed(error), []));
+    // One by one: a text that the service refuses must not keep the tenants behind it waiting for ever.
+    for (const tenant of signal.aborted ? [] : tenants)
+      await embedTenant(database, tenant, { provider, maxCharacters: ROUND_CHARACTERS, signal }).catch(failed);
     await sleep(ROUND_MS, undefined, { signal }).catch(() => undefined);
   }
 }

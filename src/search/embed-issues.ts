@@ -24,6 +24,8 @@ export interface EmbedRun {
 }
 
 export interface EmbedReport extends EmbedProgress {
+  /** Characters that were sent. */
+  readonly characters: number;
   /** `done`: every issue has its embedding; `busy`: another worker is at it. */
   readonly ended: "done" | "budget" | "aborted" | "busy";
 }
@@ -77,7 +79,7 @@ export async function embedIssues(run: EmbedRun): Promise<EmbedReport> {
   const dimension = probe?.length ?? 0;
   const model = modelKey(provider, provider.model, dimension);
   const opened = await withTenant((client) => client.query(OPEN, [tenantId, model, provider.model, dimension]));
-  if (opened.rowCount === 0) return { embedded: 0, pending: await pendingOf(run, model), ended: "busy" };
+  if (opened.rowCount === 0) return { embedded: 0, pending: await pendingOf(run, model), characters: 0, ended: "busy" };
   let embedded = 0;
   let characters = 0;
   let ended: EmbedReport["ended"] = "done";
@@ -86,9 +88,10 @@ export async function embedIssues(run: EmbedRun): Promise<EmbedReport> {
       const batch = await withTenant(async (client) => (await client.query<Pending>(NEXT, [tenantId, model])).rows);
       if (batch.length === 0) break;
       const texts = batch.map(({ summary, description }) => embeddedText(summary, description));
-      characters += texts.reduce((sum, text) => sum + text.length, 0);
-      ended = signal.aborted ? "aborted" : characters > run.maxCharacters ? "budget" : "done";
+      const length = texts.reduce((sum, text) => sum + text.length, 0);
+      ended = signal.aborted ? "aborted" : characters + length > run.maxCharacters ? "budget" : "done";
       if (ended !== "done") break;
+      characters += length;
       const embeddings = await embedPatiently(texts, run);
       if (embeddings[0]?.length !== dimension) throw new AppError("UNAVAILABLE", "The embedding service changed its dimension on the way.");
       const rows = batch.map(({ issue_no, text_hash }, at) => ({ issue_no, text_hash, embedding: embeddings[at] }));
@@ -107,7 +110,7 @@ export async function embedIssues(run: EmbedRun): Promise<EmbedReport> {
     });
   }
   await indexLarge(run, model, dimension);
-  return { embedded, pending: await pendingOf(run, model), ended };
+  return { embedded, pending: await pendingOf(run, model), characters, ended };
 }
 
 /** Makes the approximate index once a tenant has more than is looked through one by one. */

@@ -322,7 +322,7 @@ test("search rebuild and search embed tell of each tenant what was done, and ref
     rebuildSearch: (order) => (orders.push(order), Promise.resolve([{ tenant: "acme", issues: 3, language: "german", durationMs: 1_234 }])),
     embedIssues: ({ tenant, maxCharacters }) => (
       orders.push({ tenant, maxCharacters }),
-      Promise.resolve([{ tenant: "acme", embedded: 2, pending: 1, ended: "budget" }])
+      Promise.resolve([{ tenant: "acme", embedded: 2, pending: 1, characters: 9, ended: "budget" }])
     ),
   };
   const rebuilt = await runCli(["search", "rebuild", "--tenant", "acme", "--language", "german"], { product });

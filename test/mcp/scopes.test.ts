@@ -39,9 +39,8 @@ test("what a body asks for is what all its messages ask for", () => {
   for (const body of [undefined, null, 7, "tools/call", [], [null, 7], {}, { method: 7 }]) expect(scopesLacking(body, NOBODY)).toEqual([]);
 });
 
-test("to open up a number needs a scope of its own, which reading metrics is not", async () => {
-  const reader = testPrincipal(testTenant({ id: 7 }), "ann", { scopes: ["metrics:read"] });
-  const parts = await testParts({ identify: () => reader });
+/** A stdio edge over these parts, and what it answers to whoever has said hello. */
+async function speaking(parts: Awaited<ReturnType<typeof testParts>>) {
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
   const edge = serveOverStdio(parts, ours);
   const received = new Map<unknown, unknown>();
@@ -53,6 +52,13 @@ test("to open up a number needs a scope of its own, which reading metrics is not
     return received.get(id);
   };
   await ask(1, "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } });
+  return { edge, ask };
+}
+
+test("to open up a number needs a scope of its own, which reading metrics is not", async () => {
+  const reader = testPrincipal(testTenant({ id: 7 }), "ann", { scopes: ["metrics:read"] });
+  const parts = await testParts({ identify: () => reader });
+  const { edge, ask } = await speaking(parts);
   await ask(2, "tools/call", { name: "run_analytics_spec", arguments: { measures: [{ name: "wip" }] } });
   const params = { name: "drill_down", arguments: { result_id: "res_1", row: 0, measure: "wip" } };
   expect(await ask(3, "tools/call", params)).toMatchObject({
@@ -69,17 +75,7 @@ test("what the library carries of a caller holds no token", () => {
 
 test("over stdio too a call, a result and a completion answer FORBIDDEN without their scope", async () => {
   const parts = await testParts({ identify: () => NOBODY });
-  const [ours, theirs] = InMemoryTransport.createLinkedPair();
-  const edge = serveOverStdio(parts, ours);
-  const received = new Map<unknown, unknown>();
-  theirs.onmessage = (message) => void ("id" in message && received.set(message.id, message));
-  await theirs.start();
-  const ask = async (id: number, method: string, params: unknown): Promise<unknown> => {
-    await theirs.send({ jsonrpc: "2.0", id, method, params } as JSONRPCMessage);
-    await expect.poll(() => received.get(id)).toBeDefined();
-    return received.get(id);
-  };
-  await ask(1, "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } });
+  const { edge, ask } = await speaking(parts);
   expect(await ask(2, "tools/call", { name: "run_analytics_spec", arguments: { measures: [{ name: "wip" }] } })).toMatchObject({
     result: { isError: true, structuredContent: { error: { code: "FORBIDDEN", message: expect.stringContaining("metrics:read") } } },
   });

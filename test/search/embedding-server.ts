@@ -15,7 +15,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 };
 
 /** How it behaves: as told last. */
-let behaviour: { readonly fail?: number; readonly hang?: boolean; readonly garbage?: boolean } = {};
+let behaviour: { readonly fail?: number; readonly hang?: boolean; readonly garbage?: boolean; readonly refuse?: string } = {};
 
 function embed(text: string, dimension: number): number[] {
   const sum = Array.from({ length: dimension }, () => 0);
@@ -40,6 +40,8 @@ const server = createServer((request, response) => {
     if (behaviour.fail !== undefined) return void response.writeHead(behaviour.fail).end("{}");
     if (behaviour.garbage === true) return void response.end('{"data":[{"embedding":["x"]}]}');
     const { input, model } = JSON.parse(body) as { input: string[]; model: string };
+    const refused = behaviour.refuse;
+    if (refused !== undefined && input.some((text) => text.includes(refused))) return void response.writeHead(400).end("{}");
     const dimension = Number(model.split("-")[1] ?? "64");
     const data = input.map((text, index) => ({ object: "embedding", index, embedding: embed(text, dimension) })).toReversed();
     return void response.setHeader("content-type", "application/json").end(JSON.stringify({ object: "list", data, model }));

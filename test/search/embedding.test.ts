@@ -6,6 +6,8 @@ import { createPipeline, type Pipeline } from "../../src/pipeline.ts";
 import { memoryResultStore } from "../../src/cache/result-store.ts";
 import type { Database } from "../../src/db/database.ts";
 import { withTenantWrite } from "../../src/db/tenant-session.ts";
+import type { Observation } from "../../src/observe/observation.ts";
+import { embedTenants, keepEmbedding } from "../../src/search-operator.ts";
 import type { StoredResult } from "../../src/result/page.ts";
 import { embedIssues, type EmbedRun } from "../../src/search/embed-issues.ts";
 import { EMBEDDING_LIMITS, type EmbeddingProvider } from "../../src/search/embedding.ts";
@@ -100,15 +102,15 @@ describeOnEachDatabase("embeddings", (get) => {
     const pipeline = await pipelineWith(database, server.provider());
     const before = await keysOf(pipeline, { queries: ["crash"] }, 1);
     expect(before.warnings.join()).toMatch(/not embedded yet/);
-    expect(await embedding(database, 1)).toEqual({ embedded: 3, pending: 0, ended: "done" });
+    expect(await embedding(database, 1)).toEqual({ embedded: 3, pending: 0, characters: 126, ended: "done" });
     expect(server.asked.at(-1)).toMatchObject({ path: "/v1/embeddings", authorization: `Bearer ${KEY}` });
     const after = await keysOf(pipeline, { queries: ["crash"] }, 1);
     expect(after).toMatchObject({ mode: "hybrid", warnings: [] });
     expect(after.keys[0]).toBe("A-1");
     expect(after.hits[0]?.signals).toMatchObject({ vector: 1, lexical: 0 });
-    expect(await embedding(database, 1)).toEqual({ embedded: 0, pending: 0, ended: "done" });
+    expect(await embedding(database, 1)).toEqual({ embedded: 0, pending: 0, characters: 0, ended: "done" });
     await importIssues(database, { id: 1 }, [issue("A-3", { summary: "Signin fails", updatedAt: day(3) })]);
-    expect(await embedding(database, 1)).toEqual({ embedded: 1, pending: 0, ended: "done" });
+    expect(await embedding(database, 1)).toEqual({ embedded: 1, pending: 0, characters: "Signin fails".length, ended: "done" });
     expect((await keysOf(pipeline, { queries: ["auth"] }, 1)).keys.slice(0, 2).toSorted()).toEqual(["A-2", "A-3"]);
     expect(
       (await keysOf(pipeline, { similar_to: "A-2" }, 1)).hits.find(({ issue_key: key }) => key === "A-3")?.signals["vector"],
@@ -159,12 +161,14 @@ describeOnEachDatabase("embeddings", (get) => {
     await importIssues(database, { id: 4 }, many);
     const progress: number[] = [];
     const first = embedding(database, 4, { maxCharacters: 64 * 200, onProgress: ({ embedded }) => progress.push(embedded) });
-    expect(await first).toEqual({ embedded: 64, pending: 136, ended: "budget" });
+    const lengthOf = (from: number): number =>
+      many.slice(from, from + 64).reduce((sum, { summary }) => sum + String(summary).trim().length, 0);
+    expect(await first).toEqual({ embedded: 64, pending: 136, characters: lengthOf(0), ended: "budget" });
     const pipeline = await pipelineWith(database, server.provider());
     expect((await keysOf(pipeline, { queries: ["word3"] }, 4)).warnings.join()).toMatch(/not embedded yet/);
     const controller = new AbortController();
     const stopped = await embedding(database, 4, { signal: controller.signal, onProgress: () => controller.abort() });
-    expect(stopped).toEqual({ embedded: 64, pending: 72, ended: "aborted" });
+    expect(stopped).toEqual({ embedded: 64, pending: 72, characters: lengthOf(64), ended: "aborted" });
     const [one, two] = (await Promise.all([embedding(database, 4), embedding(database, 4)])) as { ended: string }[];
     expect([one?.ended, two?.ended].toSorted()).toEqual(["busy", "done"]);
     expect(progress).toEqual([64]);
@@ -191,6 +195,51 @@ describeOnEachDatabase("embeddings", (get) => {
     expect(await embedding(database, 5, { provider: next })).toMatchObject({ ended: "done" });
     expect(await models()).toEqual([{ name: "words-32", dimension: 32, vectors: 3, is_ready: true }]);
     expect((await keysOf(pipeline, { queries: ["crash"] }, 5)).keys[0]).toBe("A-1");
+  });
+});
+
+describeOnEachDatabase("embeddings of several tenants", (get) => {
+  const settings = () => ({ embeddings: { url: server.url, model: "words-64", key: KEY } });
+  const vectorsOf = (tenantId: number): Promise<number> =>
+    withTenantWrite(get().database, tenantId, async (client) => {
+      const { rows } = await client.query<{ n: number }>("select count(*)::int as n from warehouse.search_embedding where tenant_id = $1", [
+        tenantId,
+      ]);
+      return rows[0]?.n ?? 0;
+    });
+
+  test("share one budget, and wait for nobody whose texts the server refuses", async () => {
+    const { database } = get();
+    const poison = issue("P-1", { summary: "unspeakable" });
+    for (const [id, issues] of [
+      [1, [poison]],
+      [2, ISSUES],
+      [3, ISSUES],
+    ] as const) {
+      await createTenant(database, { id });
+      await importIssues(database, { id }, issues);
+    }
+    const signal = new AbortController().signal;
+    const lengthOf = (issues: typeof ISSUES): number =>
+      issues.reduce((sum, { summary, description }) => sum + `${summary}\n${description ?? ""}`.trim().length, 0);
+    // Enough for the first two of them.
+    const maxCharacters = lengthOf([poison]) + lengthOf(ISSUES);
+    const reports = await embedTenants(database, settings(), { maxCharacters, signal });
+    expect(reports.map(({ ended, characters }) => [ended, characters])).toEqual([
+      ["done", lengthOf([poison])],
+      ["done", lengthOf(ISSUES)],
+      ["budget", 0],
+    ]);
+    await importIssues(database, { id: 1 }, [issue("P-1", { summary: "unspeakable indeed" })]);
+    await server.behave({ refuse: "unspeakable" });
+    const ending = new AbortController();
+    const failures: Observation[] = [];
+    const kept = keepEmbedding(database, settings(), { signal: ending.signal, observe: (one) => failures.push(one) });
+    await expect.poll(() => vectorsOf(3), { timeout: 20_000 }).toBe(ISSUES.length);
+    ending.abort();
+    await kept;
+    await server.behave({});
+    expect(failures).toEqual([{ kind: "unexpected_error", where: "embedding", error: expect.objectContaining({ code: "UNAVAILABLE" }) }]);
   });
 });
 
