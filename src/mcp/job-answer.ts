@@ -17,7 +17,7 @@ function textOf({ job_id: id, state, result_id: result, progress, attempts, erro
     return `${id}: done, ${progress.rows} rows. Read them: get_result {"result_id":"${result}"}; all as CSV: metricgate://results/${result}.csv`;
   if (state === "cancelled") return `${id}: cancelled.`;
   if (state === "failed" && error !== null)
-    return `${id}: failed after ${attempts} attempts. ${error.code}: ${visible(error.message)}${error.next === null ? "" : ` Next: ${visible(error.next)}`}`;
+    return `${id}: failed after ${attempts} ${attempts === 1 ? "attempt" : "attempts"}. ${error.code}: ${visible(error.message)}${error.next === null ? "" : ` Next: ${visible(error.next)}`}`;
   const far = state === "running" ? ` (${progress.stage ?? "starting"}, ${progress.rows} rows so far)` : "";
   return `${id}: ${state}${far}. Wait for it: get_job {"job_id":"${id}","wait_seconds":25}`;
 }
