@@ -21,7 +21,7 @@ import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
-import { httpEmbeddings } from "./search/http-embeddings.ts";
+import { embeddingProvider } from "./search/embedding-provider.ts";
 import type { KeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
 
@@ -82,7 +82,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const { cache, closed, limiter } = capacity;
   const background = openBackground({ config, database: opened.get, observe });
   const renderer = createRenderer({ fontFiles: config.chartFonts });
-  const embeddings = config.embeddings && httpEmbeddings(config.embeddings);
+  const embeddings = config.embeddings && embeddingProvider(config.embeddings);
   const parts = { catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk };
   const plain = createPipeline({ ...parts, ...(embeddings === undefined ? {} : { embeddings }) });
   const recorded = audited(plain, databaseAudit(opened.get), observe);

@@ -14,7 +14,7 @@ import { toCell } from "./result/shape.ts";
 import { type Ask, askQueries, askSubject } from "./search/ask.ts";
 import { type Candidate, type Finding, type Like, rank, type Ranked } from "./search/rank.ts";
 import { passageOf, wantedWords } from "./search/snippet.ts";
-import { corrected, correctionsOf, doubtfulWords, initialsOf } from "./search/typos.ts";
+import { corrected, correctionsOf, doubtfulWords, soughtTerms } from "./search/typos.ts";
 import type { KeptColumns } from "./spec/result-values.ts";
 import { parseSearchRequest, type Search, type SearchRequest } from "./spec/search-request.ts";
 import { compileSearch } from "./sql/search.ts";
@@ -70,7 +70,12 @@ export async function findIssues(request: SearchRequest, finder: Finder): Promis
   const [{ looked, ask, mode, warnings }, meant] = await Promise.all([lookUp(question, search, finder), near]);
   const isHybrid = "rows" in meant;
   const findings = isHybrid ? [...looked.findings, ...findingsOf(cellsOf(meant.rows))] : looked.findings;
-  const ranked = rank(findings, { ask, isHybrid, ...(like === undefined ? {} : { like }), limit: KEPT_HITS });
+  const ranked = rank(findings, {
+    ask,
+    ...(isHybrid ? { vectorWeight: meant.weight } : {}),
+    ...(like === undefined ? {} : { like }),
+    limit: KEPT_HITS,
+  });
   const shown = ranked.slice(0, search.limit);
   const texts = shown.length === 0 ? undefined : await read(compileTexts(numbersOf(shown), principal, catalog), { keepPlan: true });
   const passages = passagesOf(texts, wantedWords([...search.queries, ...ask.titles]));
@@ -128,7 +133,7 @@ async function lookUp(
   const words = doubtfulWords(ask).filter((word) => looked.unknown.has(word));
   if (looked.findings.length > 0 || words.length === 0) return { looked, ask, mode, warnings: [] };
   const { principal, catalog, read } = finder;
-  const known = await read(compileVocabulary({ initials: initialsOf(words), maxTerms: VOCABULARY_TERMS }, principal, catalog));
+  const known = await read(compileVocabulary({ ...soughtTerms(words), maxTerms: VOCABULARY_TERMS }, principal, catalog));
   const corrections = correctionsOf(
     words,
     known.rows.map(([term]) => String(term)),

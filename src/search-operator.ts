@@ -8,7 +8,7 @@ import { AppError } from "./errors.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Check } from "./operator.ts";
 import { type EmbedProgress, type EmbedReport, type EmbedRun, embedIssues } from "./search/embed-issues.ts";
-import { httpEmbeddings } from "./search/http-embeddings.ts";
+import { embeddingProvider } from "./search/embedding-provider.ts";
 import { rebuildIndex } from "./search/index-issues.ts";
 
 /** Builds the index of one tenant's issues anew, or of all tenants', each in one transaction. Throws AppError NOT_FOUND, SPEC_INVALID, BUSY. */
@@ -50,9 +50,9 @@ export async function embedTenants(
 ): Promise<readonly (EmbedReport & { readonly tenant: string })[]> {
   if (embeddings === undefined)
     throw new AppError("UNAVAILABLE", "No embedding model is configured.", {
-      next: "Set METRICGATE_EMBEDDING_URL and METRICGATE_EMBEDDING_MODEL.",
+      next: "Set METRICGATE_EMBEDDING_URL and METRICGATE_EMBEDDING_MODEL, or METRICGATE_EMBEDDINGS=local.",
     });
-  const provider = httpEmbeddings(embeddings);
+  const provider = embeddingProvider(embeddings);
   const reports: (EmbedReport & { readonly tenant: string })[] = [];
   let left = maxCharacters;
   for (const one of await wanted(database, tenant)) {
@@ -88,7 +88,7 @@ export async function keepEmbedding(
   { signal, observe }: { readonly signal: AbortSignal; readonly observe: Observe },
 ): Promise<void> {
   if (embeddings === undefined) return;
-  const provider = httpEmbeddings(embeddings);
+  const provider = embeddingProvider(embeddings);
   const failed = (error: unknown): void => {
     if (!signal.aborted) observe({ kind: "unexpected_error", where: "embedding", error });
   };

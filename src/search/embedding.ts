@@ -7,6 +7,8 @@ export interface EmbeddingProvider {
   readonly id: string;
   /** What is asked for by default. */
   readonly model: string;
+  /** How much nearness by it counts beside the words, which count 1. */
+  readonly weight: number;
   /** One embedding a text, in order. Throws AppError UNAVAILABLE, also when it takes longer than `timeoutMs`. */
   embed(texts: readonly string[], options: EmbedOptions): Promise<readonly Embedding[]>;
 }

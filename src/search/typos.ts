@@ -6,6 +6,9 @@ const MAX_WORDS = 12;
 const MIN_LETTERS = 4;
 /** From this length on two letters may be wrong. */
 const LONG_LETTERS = 8;
+/** By how many letters a term may be shorter than the word, whose end it lacks as a stem, and longer. */
+const MISSING_LETTERS = 4;
+const ADDED_LETTERS = 2;
 
 /** Words of a question that may be misspelt: none of it was found. */
 export function doubtfulWords({ probes }: Ask): string[] {
@@ -17,9 +20,18 @@ export function doubtfulWords({ probes }: Ask): string[] {
   return [...new Set(words)].slice(0, MAX_WORDS);
 }
 
-/** The first letters under which a vocabulary has them. */
-export function initialsOf(words: readonly string[]): string[] {
-  return [...new Set(words.map((word) => Array.from(word)[0] ?? ""))];
+/** Which known terms misspelt words may be: by their first letters and their lengths. */
+export function soughtTerms(words: readonly string[]): {
+  readonly initials: readonly string[];
+  readonly minLetters: number;
+  readonly maxLetters: number;
+} {
+  const lengths = words.map((word) => word.length);
+  return {
+    initials: [...new Set(words.map((word) => Array.from(word)[0] ?? ""))],
+    minLetters: Math.max(MIN_LETTERS, Math.min(...lengths) - MISSING_LETTERS),
+    maxLetters: Math.max(...lengths) + ADDED_LETTERS,
+  };
 }
 
 /**
@@ -35,7 +47,7 @@ export function correctionsOf(words: readonly string[], vocabulary: readonly str
   for (const word of words) {
     let best = { term: "", wrong: (word.length >= LONG_LETTERS ? 2 : 1) + 1 };
     for (const term of byInitial.get(word[0]) ?? []) {
-      if (term.length > word.length + 2 || term.length < word.length - 4) continue;
+      if (term.length > word.length + ADDED_LETTERS || term.length < word.length - MISSING_LETTERS) continue;
       const wrong = wrongLetters(word, term);
       if (wrong < best.wrong) best = { term, wrong };
     }

@@ -29,15 +29,24 @@ export function compileTexts(issueNumbers: readonly number[], principal: Princip
 from ${issue.table} where ${all([issue.wall, ...allowedIssues(context), wanted])}`);
 }
 
-/** Terms of the tenant's that begin with one of some letters, for finding what a misspelt word may have meant. */
+/** Which terms may be meant by misspelt words. */
+export interface Vocabulary {
+  readonly initials: readonly string[];
+  readonly minLetters: number;
+  readonly maxLetters: number;
+  readonly maxTerms: number;
+}
+
+/** Terms of the tenant's that begin with one of some letters and are about as long, the most frequent first. */
 export function compileVocabulary(
-  { initials, maxTerms }: { initials: readonly string[]; maxTerms: number },
+  { initials, minLetters, maxLetters, maxTerms }: Vocabulary,
   principal: Principal,
   catalog: Catalog,
 ): Statement {
   const context = sourceContext(principal, catalog);
   const limit = value(maxTerms, "int");
-  const isMeant = sql`left(v.term, 1) = any(${value(initials, "text[]")})`;
+  const isAsLong = sql`length(v.term) between ${value(minLetters, "int")} and ${value(maxLetters, "int")}`;
+  const isMeant = sql`left(v.term, 1) = any(${value(initials, "text[]")}) and ${isAsLong}`;
   // A term of an issue that the principal may not see is none of theirs either.
   if (allowedIssues(context).length > 0) {
     const document = baseTable(context, "search_document", "d");
@@ -48,7 +57,7 @@ export function compileVocabulary(
   const vocabulary = baseTable(context, "search_term", "v");
   // By ranges, which the key's order serves; what else asks for a beginning may not see rows before the wall does.
   return toStatement(sql`select v.term from unnest(${value(initials, "text[]")}) as i (initial)
-  join ${vocabulary.table} on ${vocabulary.wall} and v.term >= i.initial and v.term < i.initial || chr(1114111)
+  join ${vocabulary.table} on ${vocabulary.wall} and v.term >= i.initial and v.term < i.initial || chr(1114111) and ${isAsLong}
 order by v.issues desc, v.term limit ${limit}`);
 }
 
