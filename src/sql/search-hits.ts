@@ -26,11 +26,14 @@ const MANY_ISSUES = 1_500;
 
 const PLACES = 2 ** BLOCK_BITS;
 
-/** The issues that some condition leaves, as one row of bits for each block of issue numbers. */
+/**
+ * The issues that some condition leaves, as one row of bits for each block of issue numbers. By words of 64 first: or-ing a block's
+ * bits for each issue took 130 ms of 200,000 issues.
+ */
 export function blocksOf(issueNumbers: Sql): Sql {
-  return sql`select (i.issue_no >> ${integer(BLOCK_BITS)})::int as block,
-  bit_or(set_bit(0::bit(${integer(PLACES)}), (i.issue_no & ${integer(PLACES - 1)})::int, 1)) as places
-from (${issueNumbers}) as i group by 1`;
+  const words = sql`select (i.issue_no >> ${integer(BLOCK_BITS)})::int as block, ((i.issue_no & ${integer(PLACES - 1)}) >> 6)::int as word,
+  bit_or(1::bigint << (63 - (i.issue_no & 63))::int) as bits from (${issueNumbers}) as i group by 1, 2`;
+  return sql`select w.block, bit_or(w.bits::bit(64)::bit(${integer(PLACES)}) >> (w.word * 64)) as places from (${words}) as w group by w.block`;
 }
 
 /** The parts of the statement that find each probe's best issues, the last of them being `hits`. */
