@@ -55,9 +55,10 @@ export function compileVocabulary(
   cross join lateral unnest(d.terms) as v (term) where ${all([document.wall, ...allowedIssues(context), isMeant])} order by v.term limit ${limit}`);
   }
   const vocabulary = baseTable(context, "search_term", "v");
-  // By ranges, which the key's order serves; what else asks for a beginning may not see rows before the wall does.
-  return toStatement(sql`select v.term from unnest(${value(initials, "text[]")}) as i (initial)
-  join ${vocabulary.table} on ${vocabulary.wall} and v.term >= i.initial and v.term < i.initial || chr(1114111) and ${isAsLong}
+  // Bare comparisons alone may read the key before the wall has seen the rows: hence the ends of the ranges as values.
+  const beyond = initials.map((initial) => `${initial}\u{10FFFF}`);
+  return toStatement(sql`select v.term from unnest(${value(initials, "text[]")}, ${value(beyond, "text[]")}) as i (initial, beyond)
+  join ${vocabulary.table} on ${vocabulary.wall} and v.term >= i.initial and v.term < i.beyond and ${isAsLong}
 order by v.issues desc, v.term limit ${limit}`);
 }
 
