@@ -775,7 +775,9 @@ begin
   entry.metric_versions := coalesce(entry.metric_versions, '{}');
   entry.prev_hash := head.hash;
   entry.hash := sha256(head.hash || convert_to(audit.payload(entry), 'UTF8'));
-  perform audit.ensure_partition(entry.at);
+  if date_trunc('month', head.at at time zone 'UTC') <> date_trunc('month', entry.at at time zone 'UTC') then
+    perform audit.ensure_partition(entry.at);
+  end if;
   insert into audit.entry select entry.*;
   update audit.head h set seq = entry.seq, hash = entry.hash, at = entry.at where h.tenant_id = tenant;
   return entry.seq;
@@ -810,11 +812,11 @@ CREATE OR REPLACE FUNCTION audit.payload(entry audit.entry)
  RETURNS text
  LANGUAGE sql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select jsonb_build_array(1, entry.tenant_id, entry.seq, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+  select pg_catalog.jsonb_build_array(1, entry.tenant_id, entry.seq,
+    pg_catalog.to_char(pg_catalog.timezone('UTC', entry.at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     entry.principal, entry.operation, entry.tool, entry.transport, entry.spec, entry.spec_hash, entry.problems,
-    entry.metric_versions, entry.result_id, entry.row_count, entry.duration_ms, entry.outcome, entry.trace_id)::text
+    entry.metric_versions, entry.result_id, entry.row_count, entry.duration_ms, entry.outcome, entry.trace_id)::pg_catalog.text
 $function$
 
 function audit.prune(date,text) owner metricgate_owner
