@@ -9,16 +9,13 @@ import { type Capacity, openCapacity } from "./capacity.ts";
 import { createRenderer } from "./chart/render/pool.ts";
 import { type Config, PACKAGE_ROOT, packageVersion } from "./config.ts";
 import type { Database } from "./db/database.ts";
-import { refusePowerfulLogins } from "./db/login-power.ts";
-import { assertSchema } from "./db/migrate.ts";
-import { openNative } from "./db/native.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
 import type { JobHandle } from "./jobs/job.ts";
 import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
-import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
+import type { Prepare } from "./open-database.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
 import { httpEmbeddings } from "./search/http-embeddings.ts";
@@ -61,8 +58,7 @@ export interface AppOptions {
   /** Whether numbers for a collector are kept. */
   readonly metrics?: boolean;
   readonly now?: () => Date;
-  /** Runs once on a database that was just opened, before its first question. */
-  readonly prepare?: (database: Database, observe: Observe) => Promise<void>;
+  readonly prepare?: Prepare;
 }
 
 /** Builds everything from the settings; the only place that chooses adapters. Throws CatalogInvalid. */
@@ -76,7 +72,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   ]);
   const { observe } = observers;
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
-  const opened = onceOpen(() => openDatabase(config, observers, prepare));
+  // Loaded while the first lists are answered: they need no driver.
+  const opened = onceOpen(async () => (await import("./open-database.ts")).openDatabase(config, observe, prepare));
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
@@ -137,34 +134,4 @@ function onceOpen(open: () => Promise<Database>): { get: () => Promise<Database>
         () => undefined,
       )),
   };
-}
-
-async function openDatabase(config: Config, { observe }: Observers, prepare: AppOptions["prepare"]): Promise<Database> {
-  const database = await openAdapter(config, observe);
-  try {
-    await prepare?.(database, observe);
-    return database;
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-}
-
-async function openAdapter(config: Config, observe: Observers["observe"]): Promise<Database> {
-  if (config.databaseUrl === undefined) {
-    // Loaded only where used: the embedded engine is 27 MB that a server deployment never touches.
-    const { openEmbedded } = await import("./db/embedded/embedded.ts");
-    return openEmbedded({ dataDir: config.dataDir, observe });
-  }
-  const startMs = performance.now();
-  const database = openNative({ url: config.databaseUrl, passwords: config.databasePasswords, observe });
-  try {
-    await assertSchema(database);
-    await refusePowerfulLogins(database);
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-  observe({ kind: "database_opened", mode: "native", openMs: performance.now() - startMs });
-  return database;
 }

@@ -2,7 +2,6 @@ import { type App, createApp } from "./app.ts";
 import type { Product, Serving } from "./cli/host.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./db/database.ts";
-import { assertSchema } from "./db/migrate.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import type { Observe } from "./observe/observation.ts";
 import { settledWithin } from "./settled-within.ts";
@@ -25,9 +24,9 @@ export async function openProduct(
   // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
   const operator = () => import("./operator.ts");
   const oversight = () => import("./oversight.ts");
-  const prepare = async (database: Database, observe: Observe): Promise<void> => {
+  const prepare = async (opening: Promise<Database>, observe: Observe): Promise<void> => {
     const { seedDemo } = await import("./ingest/demo/seed-demo.ts");
-    await seedDemo(database, { dataDir: config.dataDir, now: new Date(), observe });
+    await seedDemo(opening, { dataDir: config.dataDir, now: new Date(), observe });
   };
   const seed = demo && isEmbedded ? { prepare } : {};
   const app = await createApp(config, { metrics, ...seed });
@@ -89,7 +88,11 @@ async function serveHttp(app: App, edges: Edge[], { host, port }: { readonly hos
   const { identify, auth } = await app.identityOverHttp(host);
   const { serveOverHttp } = await import("./http/server.ts");
   // Not ready also when the database went away, or moved on to a schema this release cannot serve.
-  const ready = async (): Promise<boolean> => (await assertSchema(await app.database()), true);
+  const ready = async (): Promise<boolean> => {
+    const [{ assertSchema }, database] = await Promise.all([import("./db/migrate.ts"), app.database()]);
+    await assertSchema(database);
+    return true;
+  };
   const edge = await serveOverHttp({
     host,
     port,

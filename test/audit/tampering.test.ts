@@ -69,7 +69,10 @@ describeOnEachDatabase("what was done to a trail is found and named", (get) => {
     );
     await databaseAudit(() => Promise.resolve(get().database)).append(entryOf(tenantId));
     expect(await verify(tenantId)).toMatchObject({ rows: ROWS + 1, last: { seq: ROWS + 1 } });
-    await tamper(get, `do $$ begin execute 'drop table audit.entry_' || to_char((now() - interval '40 days') at time zone 'UTC', 'YYYY_MM'); end $$`);
+    await tamper(
+      get,
+      `do $$ begin execute 'drop table audit.entry_' || to_char((now() - interval '40 days') at time zone 'UTC', 'YYYY_MM'); end $$`,
+    );
   });
 
   test("an untouched chain is whole; an empty one too", async () => {
