@@ -15,6 +15,7 @@ import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
+import { onceOpen } from "./once-open.ts";
 import type { Prepare } from "./open-database.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
@@ -24,6 +25,9 @@ import type { Principal } from "./tenant.ts";
 
 /** Room for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
 const RESULTS_MAX_BYTES = 256 * 2 ** 20;
+
+/** How long a client that was just started for takes to have its lists; what answers is loaded then, while the database opens. */
+const LISTS_FIRST_MS = 150;
 
 /** The product, put together. */
 export interface App {
@@ -43,8 +47,8 @@ export interface App {
   /** What the protocol edge needs. */
   readonly mcp: McpParts;
   readonly limiter: Capacity["limiter"];
-  /** Begins to run background jobs in this process. */
-  work(): Promise<void>;
+  /** Begins to run background jobs in this process; see Background.work. */
+  work(afterMs?: number): Promise<void>;
   /** Jobs in line. Throws UNAVAILABLE where that cannot be reached. */
   jobsWaiting(): Promise<number>;
   /** See Background.page. */
@@ -72,8 +76,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   ]);
   const { observe } = observers;
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
-  // Loaded while the first lists are answered: they need no driver.
-  const opened = onceOpen(async () => (await import("./open-database.ts")).openDatabase(config, observe, prepare));
+  // The first lists need neither a driver nor what answers questions.
+  const opened = onceOpen(async () => {
+    const { openDatabase } = await import("./open-database.ts");
+    setTimeout(() => void import("./answering.ts"), LISTS_FIRST_MS).unref();
+    return openDatabase(config, observe, prepare);
+  });
   const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
@@ -105,8 +113,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     keyRing,
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
-    work: async () => {
-      await background.work(recorded.answerJob);
+    work: async (afterMs) => {
+      await background.work(recorded.answerJob, afterMs);
       if (config.embeddings === undefined) return;
       const [{ keepEmbedding }, database] = await Promise.all([import("./search-operator.ts"), opened.get()]);
       void keepEmbedding(database, config, { signal: closed, observe });
@@ -115,23 +123,5 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     queuePage: (path, base) => background.page(path, base),
     onJobMoved: (listener) => void background.events.listen(listener),
     close,
-  };
-}
-
-/** Opens at the first use; a failed opening is tried again at the next. */
-function onceOpen(open: () => Promise<Database>): { get: () => Promise<Database>; close: () => Promise<void> } {
-  let opening: Promise<Database> | undefined;
-  const get = (): Promise<Database> =>
-    (opening ??= open().catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    }));
-  return {
-    get,
-    close: async () =>
-      void (await opening?.then(
-        (database) => database.close(),
-        () => undefined,
-      )),
   };
 }

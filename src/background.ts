@@ -13,6 +13,7 @@ import { runTask, TASKS } from "./jobs/tasks.ts";
 import type { JobWorker } from "./jobs/worker.ts";
 import { must } from "./must.ts";
 import type { Observe } from "./observe/observation.ts";
+import { onceOpen } from "./once-open.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { settledWithin } from "./settled-within.ts";
 
@@ -20,8 +21,11 @@ import { settledWithin } from "./settled-within.ts";
 export interface Background {
   readonly desk: JobDesk;
   readonly events: JobEvents;
-  /** Begins to run jobs in this process, and puts in line what was left out of it. */
-  work(answer: Pipeline["answerJob"]): Promise<void>;
+  /**
+   * Begins to run jobs in this process, and puts in line what was left out of it: after `afterMs`, or as soon as the line is
+   * used here.
+   */
+  work(answer: Pipeline["answerJob"], afterMs?: number): Promise<void>;
   /** Jobs in line. Throws UNAVAILABLE where that cannot be reached. */
   waiting(): Promise<number>;
   /** See JobQueue.page. */
@@ -45,30 +49,30 @@ export function openBackground({ config, database, observe, tasks = TASKS }: Bac
   const store = jobStore(database, observe);
   const closing = new AbortController();
   const follow = follower({ store, events, observe, closing: closing.signal });
-  let opening: Promise<JobQueue> | undefined;
   let worker: JobWorker | undefined;
   let working: Promise<void> | undefined;
-  const queue = (): Promise<JobQueue> =>
-    (opening ??= openQueue({ config, database, observe }).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    }));
+  const used = Promise.withResolvers<void>();
+  const lineOnce = onceOpen(() => openQueue({ config, database, observe }));
+  const queue = (): Promise<JobQueue> => {
+    used.resolve();
+    return lineOnce.get();
+  };
   return {
     desk: jobDesk({ store, results: storedResults(database, observe), queue, events, follow }),
     events,
-    work: async (answer) => (closing.signal.aborted ? undefined : (working ??= begin(answer))),
+    work: async (answer, afterMs = 0) => {
+      await settledWithin(used.promise, afterMs);
+      return closing.signal.aborted ? undefined : (working ??= begin(answer));
+    },
     waiting: async () => (await queue()).count(),
     page: async (path, base) => (await queue()).page(path, base),
     close: async () => {
       closing.abort();
+      used.resolve();
       // What failed to begin was told to whoever began it; what hangs ends with the process.
       if (working !== undefined) await settledWithin(working, CLOSE_MS);
       await worker?.close();
-      const closed = opening?.then(
-        (line) => line.close(),
-        () => undefined,
-      );
-      if (closed !== undefined) await settledWithin(closed, CLOSE_MS);
+      await settledWithin(lineOnce.close(), CLOSE_MS);
     },
   };
 

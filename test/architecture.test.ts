@@ -53,6 +53,7 @@ const COMPOSITION = [
   "long-answer",
   "main",
   "near",
+  "once-open",
   "open-database",
   "operator",
   "oversight",
