@@ -13,6 +13,7 @@ import { refusePowerfulLogins } from "./db/login-power.ts";
 import { assertSchema } from "./db/migrate.ts";
 import { openNative } from "./db/native.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
+import { writtenBehind } from "./kept-results.ts";
 import type { JobHandle } from "./jobs/job.ts";
 import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
@@ -25,7 +26,7 @@ import { httpEmbeddings } from "./search/http-embeddings.ts";
 import type { KeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
 
-/** Room for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
+/** Room in this process for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
 const RESULTS_MAX_BYTES = 256 * 2 ** 20;
 
 /** The product, put together. */
@@ -77,10 +78,11 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const { observe } = observers;
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
   const opened = onceOpen(() => openDatabase(config, observers, prepare));
-  const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
   const background = openBackground({ config, database: opened.get, observe });
+  const own = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
+  const results = writtenBehind(own, background.answers);
   const renderer = createRenderer({ fontFiles: config.chartFonts });
   const embeddings = config.embeddings && httpEmbeddings(config.embeddings);
   const parts = { catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk };

@@ -3,10 +3,11 @@ import { restorePrincipal } from "./auth/restore.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
+import { type AnswerWriter, answerWriter } from "./jobs/answer-writer.ts";
 import { type JobDesk, jobDesk, type JobEvents, jobEvents } from "./jobs/desk.ts";
 import { follower } from "./jobs/follow.ts";
 import { jobStore } from "./jobs/job-store.ts";
-import { WORKER_LIMITS } from "./jobs/limits.ts";
+import { WORKER_LIMITS, WRITE_PACE } from "./jobs/limits.ts";
 import type { JobQueue } from "./jobs/queue.ts";
 import { storedResults } from "./jobs/results.ts";
 import { runTask, TASKS } from "./jobs/tasks.ts";
@@ -16,9 +17,10 @@ import type { Observe } from "./observe/observation.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { settledWithin } from "./settled-within.ts";
 
-/** Background jobs, put together: where they are ordered, and who runs them. */
+/** What is done in the background, put together: where jobs are ordered, who runs them, and who writes down what calls were answered. */
 export interface Background {
   readonly desk: JobDesk;
+  readonly answers: Pick<AnswerWriter, "keep">;
   readonly events: JobEvents;
   /** Begins to run jobs in this process, and puts in line what was left out of it. */
   work(answer: Pipeline["answerJob"]): Promise<void>;
@@ -43,6 +45,7 @@ const CLOSE_MS = 1_000;
 export function openBackground({ config, database, observe, tasks = TASKS }: BackgroundParts): Background {
   const events = jobEvents();
   const store = jobStore(database, observe);
+  const answers = answerWriter({ database, observe, pace: WRITE_PACE[config.databaseUrl === undefined ? "embedded" : "native"] });
   const closing = new AbortController();
   const follow = follower({ store, events, observe, closing: closing.signal });
   let opening: Promise<JobQueue> | undefined;
@@ -55,12 +58,14 @@ export function openBackground({ config, database, observe, tasks = TASKS }: Bac
     }));
   return {
     desk: jobDesk({ store, results: storedResults(database, observe), queue, events, follow }),
+    answers,
     events,
     work: async (answer) => (closing.signal.aborted ? undefined : (working ??= begin(answer))),
     waiting: async () => (await queue()).count(),
     page: async (path, base) => (await queue()).page(path, base),
     close: async () => {
       closing.abort();
+      const written = settledWithin(answers.close(), CLOSE_MS);
       // What failed to begin was told to whoever began it; what hangs ends with the process.
       if (working !== undefined) await settledWithin(working, CLOSE_MS);
       await worker?.close();
@@ -69,6 +74,7 @@ export function openBackground({ config, database, observe, tasks = TASKS }: Bac
         () => undefined,
       );
       if (closed !== undefined) await settledWithin(closed, CLOSE_MS);
+      await written;
     },
   };
 

@@ -60,6 +60,9 @@ export function logSink(options: LogOptions): LogSink {
   };
 }
 
+/** What a lost answer costs is said in docs/adr/0010. */
+const WRITTEN = { kept: "written", later: "not written yet, trying again", lost: "not written, kept by this process alone" } as const;
+
 function lineOf(observation: Observation): Line {
   switch (observation.kind) {
     case "server_started":
@@ -89,6 +92,12 @@ function lineOf(observation: Observation): Line {
       return line("warn", `redis lost, going on without: ${scrub(observation.reason)}`, {});
     case "queue_lost":
       return line("warn", `job queue lost, trying again: ${scrub(observation.reason)}`, {});
+    case "answers_written":
+      return line(observation.outcome === "kept" ? "trace" : "warn", `answers ${WRITTEN[observation.outcome]}: ${observation.count}`, {
+        ...tenantField(observation.tenantId),
+        "event.duration": observation.durationMs === undefined ? undefined : nanoseconds(observation.durationMs),
+        "error.code": observation.reason,
+      });
     case "job_ended":
       return line("info", `job attempt ${observation.attempt} ended: ${observation.outcome}`, {
         ...tenantField(observation.tenantId),

@@ -54,6 +54,15 @@ export type Observation =
       readonly isFound: boolean;
       readonly durationMs: number;
     }
+  /** Answers of calls were written to the database behind the calls; or will be tried again, or never will. `tenantId` is null of several tenants'. */
+  | {
+      readonly kind: "answers_written";
+      readonly tenantId: number | null;
+      readonly count: number;
+      readonly outcome: "kept" | "later" | "lost";
+      readonly reason?: ErrorCode;
+      readonly durationMs?: number;
+    }
   /** One attempt at a background job. */
   | {
       readonly kind: "job_ended";

@@ -5,6 +5,7 @@ import { memoryResultStore } from "../../src/cache/result-store.ts";
 import type { Database } from "../../src/db/database.ts";
 import { AppError } from "../../src/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
+import { writtenBehind } from "../../src/kept-results.ts";
 import { importInto } from "../../src/ingest/import.ts";
 import { must } from "../../src/must.ts";
 import type { Observation } from "../../src/observe/observation.ts";
@@ -55,7 +56,7 @@ export async function stage(
   const pipeline = createPipeline({
     catalog: await shippedCatalog(),
     database: async () => database,
-    results: memoryResultStore<StoredResult>({ maxBytes: 2 ** 28, maxTenantBytes: 2 ** 28 }),
+    results: writtenBehind(memoryResultStore<StoredResult>({ maxBytes: 2 ** 28, maxTenantBytes: 2 ** 28 }), background.answers),
     observe,
     now: () => new Date("2024-11-20T12:00:00Z"),
     jobs: background.desk,
