@@ -15,6 +15,7 @@ import { openNative } from "./db/native.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
 import { writtenBehind } from "./kept-results.ts";
 import type { JobHandle } from "./jobs/job.ts";
+import type { TaskParts, TenantTask } from "./jobs/tasks.ts";
 import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
@@ -80,7 +81,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const opened = onceOpen(() => openDatabase(config, observers, prepare));
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
-  const background = openBackground({ config, database: opened.get, observe });
+  const tenantTasks = tenantTasksOf(config, opened.get, observe);
+  const background = openBackground({ config, database: opened.get, observe, tenantTasks });
   const own = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const results = writtenBehind(own, background.answers);
   const renderer = createRenderer({ fontFiles: config.chartFonts });
@@ -110,17 +112,21 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     keyRing,
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
-    work: async () => {
-      await background.work(recorded.answerJob);
-      if (config.embeddings === undefined) return;
-      const [{ keepEmbedding }, database] = await Promise.all([import("./search-operator.ts"), opened.get()]);
-      void keepEmbedding(database, config, { signal: closed, observe });
-    },
+    work: () => background.work(recorded.answerJob),
     jobsWaiting: () => background.waiting(),
     queuePage: (path, base) => background.page(path, base),
     onJobMoved: (listener) => void background.events.listen(listener),
     close,
   };
+}
+
+/** What the clock asks for tenant by tenant. Loaded when first done. */
+function tenantTasksOf({ embeddings }: Config, database: () => Promise<Database>, observe: Observe): TaskParts["tenantTasks"] {
+  if (embeddings === undefined) return {};
+  let loading: Promise<TenantTask> | undefined;
+  const load = (): Promise<TenantTask> =>
+    (loading ??= import("./search-operator.ts").then(({ embeddingTask }) => embeddingTask(database, embeddings, observe)));
+  return { embed: async (tenantId, options) => (await load())(tenantId, options) };
 }
 
 /** Opens at the first use; a failed opening is tried again at the next. */

@@ -10,8 +10,8 @@ import { jobStore } from "./jobs/job-store.ts";
 import { WORKER_LIMITS, WRITE_PACE } from "./jobs/limits.ts";
 import type { JobQueue } from "./jobs/queue.ts";
 import { storedResults } from "./jobs/results.ts";
-import { runTask, TASKS } from "./jobs/tasks.ts";
-import type { JobWorker } from "./jobs/worker.ts";
+import { runTask, type TaskName, type TaskParts, TASKS } from "./jobs/tasks.ts";
+import type { JobWorker, WorkerParts } from "./jobs/worker.ts";
 import { must } from "./must.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -35,6 +35,8 @@ export interface BackgroundParts {
   readonly config: Pick<Config, "databaseUrl" | "dataDir" | "redisUrl">;
   readonly database: () => Promise<Database>;
   readonly observe: Observe;
+  /** What is done tenant by tenant; a task that none of it is for is not scheduled. */
+  readonly tenantTasks?: TaskParts["tenantTasks"];
   /** In place of TASKS. */
   readonly tasks?: Readonly<Record<string, string>>;
 }
@@ -42,7 +44,13 @@ export interface BackgroundParts {
 /** How long a step of closing may take that waits for a database. */
 const CLOSE_MS = 1_000;
 
-export function openBackground({ config, database, observe, tasks = TASKS }: BackgroundParts): Background {
+export function openBackground({
+  config,
+  database,
+  observe,
+  tenantTasks = {},
+  tasks = scheduled(tenantTasks),
+}: BackgroundParts): Background {
   const events = jobEvents();
   const store = jobStore(database, observe);
   const answers = answerWriter({ database, observe, pace: WRITE_PACE[config.databaseUrl === undefined ? "embedded" : "native"] });
@@ -63,43 +71,57 @@ export function openBackground({ config, database, observe, tasks = TASKS }: Bac
     work: async (answer) => (closing.signal.aborted ? undefined : (working ??= begin(answer))),
     waiting: async () => (await queue()).count(),
     page: async (path, base) => (await queue()).page(path, base),
-    close: async () => {
-      closing.abort();
-      const written = settledWithin(answers.close(), CLOSE_MS);
-      // What failed to begin was told to whoever began it; what hangs ends with the process.
-      if (working !== undefined) await settledWithin(working, CLOSE_MS);
-      await worker?.close();
-      const closed = opening?.then(
-        (line) => line.close(),
-        () => undefined,
-      );
-      if (closed !== undefined) await settledWithin(closed, CLOSE_MS);
-      await written;
-    },
+    close,
   };
+
+  async function close(): Promise<void> {
+    closing.abort();
+    const written = settledWithin(answers.close(), CLOSE_MS);
+    // What failed to begin was told to whoever began it; what hangs ends with the process.
+    if (working !== undefined) await settledWithin(working, CLOSE_MS);
+    await worker?.close();
+    const closed = opening?.then((line) => line.close());
+    if (closed !== undefined) await settledWithin(closed, CLOSE_MS);
+    await written;
+  }
 
   async function begin(answer: Pipeline["answerJob"]): Promise<void> {
     const [line, opened, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
     if (closing.signal.aborted) return;
     const tenantIds = async (): Promise<readonly number[]> => (await tenantDirectory(opened).list()).map(({ id }) => id);
+    const tasked = { store, queue: line, tenantIds, tenantTasks };
     worker = startWorker({
-      store,
-      queue: line,
+      ...tasked,
       events,
       answer,
       observe,
-      tenantIds,
       limits: WORKER_LIMITS[opened.mode],
-      principalOf: async (tenantId, job) => {
-        const tenants = await tenantDirectory(opened).list();
-        const tenant = tenants.find(({ id }) => id === tenantId);
-        return restorePrincipal(must(tenant, "the job's tenant"), job.user, job.extent);
-      },
+      principalOf: principalsOf(opened),
     });
     await line.schedule(tasks);
-    // What was left out of the line while nobody worked.
-    await runTask("put_in_line", { store, queue: line, tenantIds });
+    await catchUp(tasked);
   }
+}
+
+/** What was left out of the line while nobody worked. */
+async function catchUp(parts: TaskParts): Promise<void> {
+  await runTask("put_in_line", parts);
+  for (const task of Object.keys(parts.tenantTasks)) await runTask(task as TaskName, parts);
+}
+
+/** Whom a job is for, as its row says. */
+function principalsOf(database: Database): WorkerParts["principalOf"] {
+  return async (tenantId, job) => {
+    const tenants = await tenantDirectory(database).list();
+    const tenant = tenants.find(({ id }) => id === tenantId);
+    return restorePrincipal(must(tenant, "the job's tenant"), job.user, job.extent);
+  };
+}
+
+/** What the clock has to ask for here. */
+function scheduled(tenantTasks: TaskParts["tenantTasks"]): Readonly<Record<string, string>> {
+  const { embed, ...rest } = TASKS;
+  return tenantTasks.embed === undefined ? rest : { ...rest, embed };
 }
 
 /** Loaded when first used: a start over stdio waits for what it imports. */

@@ -59,6 +59,15 @@ export const WRITE_PACE: Readonly<Record<Database["mode"], WritePace>> = {
   embedded: { idleMs: 300, longestMs: 3_000, batch: 10 },
 };
 
+/** Bounds of what the clock asks for of one tenant. */
+export const TASK_LIMITS = {
+  /** After so long a task makes way for jobs and other tenants, and goes on behind them, in milliseconds. */
+  sliceMs: 2_000,
+  /** How long a task that failed is put off; doubled with each further failure, up to the longest, in milliseconds. */
+  backoffMs: 5_000,
+  longestBackoffMs: 600_000,
+} as const;
+
 /** Jobs that one process runs at once, and of these one tenant's over all processes. Embedded: one session serves all. */
 export const WORKER_LIMITS: Readonly<Record<Database["mode"], { readonly running: number; readonly runningPerTenant: number }>> = {
   native: { running: 3, runningPerTenant: 2 },

@@ -90,6 +90,32 @@ function lineOf(observation: Observation): Line {
       });
     case "redis_lost":
       return line("warn", `redis lost, going on without: ${scrub(observation.reason)}`, {});
+    case "import_finished":
+      return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
+        "organization.id": String(observation.tenantId),
+        "metricgate.instance": scrub(observation.instanceId),
+        "event.duration": nanoseconds(observation.durationMs),
+      });
+    case "request_refused":
+      return line("warn", `request refused: ${observation.reason}`, { "http.response.status_code": observation.status });
+    case "unexpected_error":
+      return line("error", `unexpected error in ${observation.where}`, errorFields(scrubError(observation.error)));
+    case "queue_lost":
+    case "answers_written":
+    case "job_ended":
+    case "task_ended":
+    case "embedded":
+      return backgroundLineOf(observation);
+    default:
+      return callLineOf(observation);
+  }
+}
+
+type BackgroundKind = "queue_lost" | "answers_written" | "job_ended" | "task_ended" | "embedded";
+
+/** What is done behind the calls. */
+function backgroundLineOf(observation: Extract<Observation, { kind: BackgroundKind }>): Line {
+  switch (observation.kind) {
     case "queue_lost":
       return line("warn", `job queue lost, trying again: ${scrub(observation.reason)}`, {});
     case "answers_written":
@@ -105,21 +131,16 @@ function lineOf(observation: Observation): Line {
       });
     case "task_ended":
       return line(levelOf(observation.outcome), `task ${observation.task}: ${observation.outcome}`, {
+        ...tenantField(observation.tenantId ?? null),
         "event.duration": nanoseconds(observation.durationMs),
         "error.code": codeOf(observation.outcome),
       });
-    case "import_finished":
-      return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
-        "organization.id": String(observation.tenantId),
-        "metricgate.instance": scrub(observation.instanceId),
-        "event.duration": nanoseconds(observation.durationMs),
-      });
-    case "request_refused":
-      return line("warn", `request refused: ${observation.reason}`, { "http.response.status_code": observation.status });
-    case "unexpected_error":
-      return line("error", `unexpected error in ${observation.where}`, errorFields(scrubError(observation.error)));
-    default:
-      return callLineOf(observation);
+    case "embedded":
+      return line(
+        observation.refused === 0 ? "info" : "warn",
+        `embedded ${observation.embedded} issues, ${observation.pending} to go, ${observation.refused} refused`,
+        tenantField(observation.tenantId),
+      );
   }
 }
 

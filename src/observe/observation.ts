@@ -71,8 +71,16 @@ export type Observation =
       readonly outcome: "ok" | ErrorCode;
       readonly durationMs: number;
     }
-  /** What the clock asked for was done, for all tenants. */
-  | { readonly kind: "task_ended"; readonly task: string; readonly outcome: "ok" | ErrorCode; readonly durationMs: number }
+  /** What the clock asked for was done, for all tenants or a slice of it for one. */
+  | {
+      readonly kind: "task_ended";
+      readonly task: string;
+      readonly tenantId?: number;
+      readonly outcome: "ok" | ErrorCode;
+      readonly durationMs: number;
+    }
+  /** Issues of a tenant were embedded; how many are left, and how many the service refuses. */
+  | { readonly kind: "embedded"; readonly tenantId: number; readonly embedded: number; readonly pending: number; readonly refused: number }
   | { readonly kind: "rate_limited"; readonly tenantId: number; readonly scope: "tenant" | "principal" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {
