@@ -388,17 +388,19 @@ table jobs.job owner metricgate_owner row security forced
 table jobs.result owner metricgate_owner row security forced
   tenant_id integer not null
   result_id text not null
-  job_id text not null
+  job_id text
   owner text not null
   answer json not null
   row_count integer not null
   bytes bigint not null
   created_at timestamp with time zone not null default now()
   expires_at timestamp with time zone not null
+  few_rows json
   constraint result_result_id_check CHECK ((result_id ~ '^res_[A-Za-z0-9_-]{22}$'::text))
   constraint result_tenant_id_job_id_fkey FOREIGN KEY (tenant_id, job_id) REFERENCES jobs.job(tenant_id, job_id) ON DELETE CASCADE
   constraint result_pkey PRIMARY KEY (tenant_id, result_id)
   constraint result_tenant_id_job_id_key UNIQUE (tenant_id, job_id)
+  CREATE INDEX result_of_call ON jobs.result USING btree (tenant_id, created_at) INCLUDE (bytes) WHERE (job_id IS NULL)
   policy jobs_all permissive for all to metricgate_jobs using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   grant delete, insert, select, update to metricgate_jobs
@@ -629,6 +631,22 @@ table warehouse.search_posting owner metricgate_owner row security forced
   issues integer not null
   postings integer[] not null
   constraint search_posting_pkey PRIMARY KEY (tenant_id, term, block)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
+table warehouse.search_refusal owner metricgate_owner row security forced
+  tenant_id integer not null
+  model text not null
+  issue_no bigint not null
+  text_hash text not null
+  refused_at timestamp with time zone not null default now()
+  constraint search_refusal_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint search_refusal_tenant_id_model_fkey FOREIGN KEY (tenant_id, model) REFERENCES warehouse.search_model(tenant_id, model) ON DELETE CASCADE
+  constraint search_refusal_pkey PRIMARY KEY (tenant_id, model, issue_no)
+  CREATE INDEX search_refusal_issue ON warehouse.search_refusal USING btree (tenant_id, issue_no)
   policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))

@@ -10,10 +10,13 @@ import { createRenderer } from "./chart/render/pool.ts";
 import { type Config, PACKAGE_ROOT, packageVersion } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
+import { writtenBehind } from "./kept-results.ts";
 import type { JobHandle } from "./jobs/job.ts";
+import type { TaskParts, TenantTask } from "./jobs/tasks.ts";
 import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
+import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
 import { onceOpen } from "./once-open.ts";
 import type { Prepare } from "./open-database.ts";
@@ -23,7 +26,7 @@ import { httpEmbeddings } from "./search/http-embeddings.ts";
 import type { KeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
 
-/** Room for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
+/** Room in this process for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
 const RESULTS_MAX_BYTES = 256 * 2 ** 20;
 
 /** How long a client that was just started for takes to have its lists; what answers is loaded then, while the database opens. */
@@ -82,10 +85,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     setTimeout(() => void import("./answering.ts"), LISTS_FIRST_MS).unref();
     return openDatabase(config, observe, prepare);
   });
-  const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
-  const background = openBackground({ config, database: opened.get, observe });
+  const tenantTasks = tenantTasksOf(config, opened.get, observe);
+  const background = openBackground({ config, database: opened.get, observe, tenantTasks });
+  const own = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
+  const results = writtenBehind(own, background.answers);
   const renderer = createRenderer({ fontFiles: config.chartFonts });
   const embeddings = config.embeddings && httpEmbeddings(config.embeddings);
   const parts = { catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk };
@@ -113,15 +118,19 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     keyRing,
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
-    work: async (afterMs) => {
-      await background.work(recorded.answerJob, afterMs);
-      if (config.embeddings === undefined) return;
-      const [{ keepEmbedding }, database] = await Promise.all([import("./search-operator.ts"), opened.get()]);
-      void keepEmbedding(database, config, { signal: closed, observe });
-    },
+    work: (afterMs) => background.work(recorded.answerJob, afterMs),
     jobsWaiting: () => background.waiting(),
     queuePage: (path, base) => background.page(path, base),
     onJobMoved: (listener) => void background.events.listen(listener),
     close,
   };
+}
+
+/** What the clock asks for tenant by tenant. Loaded when first done. */
+function tenantTasksOf({ embeddings }: Config, database: () => Promise<Database>, observe: Observe): TaskParts["tenantTasks"] {
+  if (embeddings === undefined) return {};
+  let loading: Promise<TenantTask> | undefined;
+  const load = (): Promise<TenantTask> =>
+    (loading ??= import("./search-operator.ts").then(({ embeddingTask }) => embeddingTask(database, embeddings, observe)));
+  return { embed: async (tenantId, options) => (await load())(tenantId, options) };
 }

@@ -181,7 +181,7 @@ async function readPage(request: PageRequest, call: Call): Promise<Result> {
   const found = await call.kept.page(call.principal, id, { offset: offset ?? 0, limit: count });
   if (!found)
     throw new AppError("NOT_FOUND", "There is no result with this id.", {
-      next: "Run the spec again; results are kept for a day, or until the server restarts.",
+      next: "Run the spec again; results are kept for a day.",
     });
   if (offset === undefined || (offset > 0 && offset >= found.rowCount))
     throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
