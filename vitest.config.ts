@@ -12,8 +12,14 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
-      // Run as processes and threads of their own, where coverage cannot look: the entry, the embedded engine's worker and the one that draws.
-      exclude: ["src/main.ts", "src/start.ts", "src/db/embedded/engine-worker.ts", "src/chart/render/render-worker.ts"],
+      // Run as processes and threads of their own, where coverage cannot look: the entry, the embedded engine's worker, the one that draws and the one that embeds.
+      exclude: [
+        "src/main.ts",
+        "src/start.ts",
+        "src/db/embedded/engine-worker.ts",
+        "src/chart/render/render-worker.ts",
+        "src/search/local-embeddings-worker.ts",
+      ],
       reporter: ["text-summary", "json-summary"],
       thresholds: { lines: 90, branches: 90 },
     },

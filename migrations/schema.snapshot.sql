@@ -653,6 +653,17 @@ table warehouse.search_refusal owner metricgate_owner row security forced
   grant delete, insert, select, update to metricgate_ingest
   grant select to metricgate_reader
 
+table warehouse.search_term owner metricgate_owner row security forced
+  tenant_id integer not null
+  term text not null
+  issues integer not null
+  constraint search_term_pkey PRIMARY KEY (tenant_id, term)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
 table warehouse.sprint owner metricgate_owner row security forced
   tenant_id integer not null
   sprint_no bigint not null
@@ -984,7 +995,7 @@ AS $function$
 begin
   analyze warehouse.tenant_state, warehouse.instance, warehouse.project, warehouse.status, warehouse.sprint, warehouse.issue,
     warehouse.issue_event, warehouse.status_interval, warehouse.blocked_interval, warehouse.sprint_issue, warehouse.sprint_member,
-    warehouse.search_corpus, warehouse.search_document, warehouse.search_posting;
+    warehouse.search_corpus, warehouse.search_document, warehouse.search_posting, warehouse.search_term;
 end $function$
 
 function warehouse.search_lexeme(text,text) owner metricgate_owner

@@ -22,7 +22,7 @@ import { onceOpen } from "./once-open.ts";
 import type { Prepare } from "./open-database.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
-import { httpEmbeddings } from "./search/http-embeddings.ts";
+import { embeddingProvider } from "./search/embedding-provider.ts";
 import type { KeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
 
@@ -92,7 +92,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const own = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const results = writtenBehind(own, background.answers);
   const renderer = createRenderer({ fontFiles: config.chartFonts });
-  const embeddings = config.embeddings && httpEmbeddings(config.embeddings);
+  const embeddings = config.embeddings && embeddingProvider(config.embeddings);
   const parts = { catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk };
   const plain = createPipeline({ ...parts, ...(embeddings === undefined ? {} : { embeddings }) });
   const recorded = audited(plain, databaseAudit(opened.get), observe);

@@ -49,6 +49,7 @@ const count = (min: number) =>
     .refine((value) => value >= min, `must be at least ${min}`);
 
 const RATE_LIMIT_STORES = ["memory", "postgres", "redis"] as const;
+const EMBEDDINGS = ["none", "http", "local"] as const;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 /** Settings by their name in the environment; the file uses the same names. */
@@ -83,9 +84,15 @@ const settingsSchema = z.object({
   METRICGATE_RATE_LIMIT_TENANT: count(1).optional(),
   METRICGATE_RATE_LIMIT_PRINCIPAL: count(1).optional(),
   METRICGATE_RATE_LIMIT_BURST: count(0).optional(),
+  METRICGATE_EMBEDDINGS: z.enum(EMBEDDINGS, `must be one of ${EMBEDDINGS.join(", ")}`).optional(),
   METRICGATE_EMBEDDING_URL: secureUrl.optional(),
   METRICGATE_EMBEDDING_MODEL: z.string().min(1).max(200).optional(),
   METRICGATE_EMBEDDING_KEY: z.string().min(1).optional(),
+  METRICGATE_EMBEDDING_WEIGHT: z.coerce
+    .number("must be a number from 0 to 2")
+    .min(0, "must be from 0 to 2")
+    .max(2, "must be from 0 to 2")
+    .optional(),
   METRICGATE_RATE_LIMIT_STORE: z.enum(RATE_LIMIT_STORES, `must be one of ${RATE_LIMIT_STORES.join(", ")}`).optional(),
   METRICGATE_CHART_FONTS: list
     .refine(
@@ -142,7 +149,7 @@ export interface Config {
     readonly store: (typeof RATE_LIMIT_STORES)[number];
   };
   /** Absent: issues are found by words alone. */
-  readonly embeddings?: { readonly url: string; readonly model: string; readonly key?: string };
+  readonly embeddings?: { readonly url: string; readonly model: string; readonly key?: string; readonly weight?: number } | "local";
   /** For characters in charts that the bundled typeface lacks. */
   readonly chartFonts: readonly string[];
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -277,10 +284,18 @@ function rateLimitsOf(settings: z.output<typeof settingsSchema>): Config["rateLi
 
 function embeddingsOf(settings: z.output<typeof settingsSchema>): Pick<Config, "embeddings"> {
   const { METRICGATE_EMBEDDING_URL: url, METRICGATE_EMBEDDING_MODEL: model, METRICGATE_EMBEDDING_KEY: key } = settings;
-  if (url === undefined && model === undefined && key === undefined) return {};
+  const weight = settings.METRICGATE_EMBEDDING_WEIGHT;
+  const isService = [url, model, key, weight].some((setting) => setting !== undefined);
+  const kind = settings.METRICGATE_EMBEDDINGS ?? (isService ? "http" : "none");
+  if (kind !== "http" && isService)
+    throw new ConfigInvalid(
+      `METRICGATE_EMBEDDINGS: ${kind} goes without METRICGATE_EMBEDDING_URL, _MODEL, _KEY and _WEIGHT; leave these out, or set it to http`,
+    );
+  if (kind === "none") return {};
+  if (kind === "local") return { embeddings: kind };
   if (url === undefined || model === undefined)
     throw new ConfigInvalid("METRICGATE_EMBEDDING_URL: needs METRICGATE_EMBEDDING_MODEL to be set too, and the other way round");
-  return { embeddings: { url, model, ...(key === undefined ? {} : { key }) } };
+  return { embeddings: { url, model, ...(key === undefined ? {} : { key }), ...(weight === undefined ? {} : { weight }) } };
 }
 
 export function packageVersion(): string {

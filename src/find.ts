@@ -14,10 +14,11 @@ import { toCell } from "./result/shape.ts";
 import { type Ask, askQueries, askSubject } from "./search/ask.ts";
 import { type Candidate, type Finding, type Like, rank, type Ranked } from "./search/rank.ts";
 import { passageOf, wantedWords } from "./search/snippet.ts";
-import { corrected, correctionsOf, doubtfulWords, initialsOf } from "./search/typos.ts";
+import { corrected, correctionsOf, doubtfulWords, soughtTerms } from "./search/typos.ts";
 import type { KeptColumns } from "./spec/result-values.ts";
 import { parseSearchRequest, type Search, type SearchRequest } from "./spec/search-request.ts";
-import { compileSearch, compileSubject, compileTexts, compileVocabulary } from "./sql/search.ts";
+import { compileSearch } from "./sql/search.ts";
+import { compileSubject, compileTexts, compileVocabulary } from "./sql/search-issues.ts";
 
 /** The best issues of each probe, which are ranked further; and the issues that are kept of all. */
 const CANDIDATES = 100;
@@ -47,6 +48,8 @@ interface Looked {
   readonly dataVersion: string | null;
   /** Issues in the index; null where there is none. */
   readonly indexed: number | null;
+  /** Words of the question that no issue has. */
+  readonly unknown: ReadonlySet<string>;
 }
 
 /** The question and, where it is about an issue, that issue. */
@@ -67,7 +70,12 @@ export async function findIssues(request: SearchRequest, finder: Finder): Promis
   const [{ looked, ask, mode, warnings }, meant] = await Promise.all([lookUp(question, search, finder), near]);
   const isHybrid = "rows" in meant;
   const findings = isHybrid ? [...looked.findings, ...findingsOf(cellsOf(meant.rows))] : looked.findings;
-  const ranked = rank(findings, { ask, isHybrid, ...(like === undefined ? {} : { like }), limit: KEPT_HITS });
+  const ranked = rank(findings, {
+    ask,
+    ...(isHybrid ? { vectorWeight: meant.weight } : {}),
+    ...(like === undefined ? {} : { like }),
+    limit: KEPT_HITS,
+  });
   const shown = ranked.slice(0, search.limit);
   const texts = shown.length === 0 ? undefined : await read(compileTexts(numbersOf(shown), principal, catalog), { keepPlan: true });
   const passages = passagesOf(texts, wantedWords([...search.queries, ...ask.titles]));
@@ -122,10 +130,10 @@ async function lookUp(
     const warning = "The issues of this tenant are not indexed yet; the operator runs `metricgate search rebuild`, or imports again.";
     return { looked, ask, mode, warnings: [warning] };
   }
-  const words = doubtfulWords(ask);
+  const words = doubtfulWords(ask).filter((word) => looked.unknown.has(word));
   if (looked.findings.length > 0 || words.length === 0) return { looked, ask, mode, warnings: [] };
   const { principal, catalog, read } = finder;
-  const known = await read(compileVocabulary({ initials: initialsOf(words), maxTerms: VOCABULARY_TERMS }, principal, catalog));
+  const known = await read(compileVocabulary({ ...soughtTerms(words), maxTerms: VOCABULARY_TERMS }, principal, catalog));
   const corrections = correctionsOf(
     words,
     known.rows.map(([term]) => String(term)),
@@ -153,6 +161,7 @@ async function look(ask: Ask, search: Search, finder: Finder): Promise<Looked> {
     dataAsOf: (first?.(AS_OF_COLUMN) ?? null) as string | null,
     dataVersion: version === null ? null : String(version),
     indexed: (first?.(SEARCH.indexed) ?? null) as number | null,
+    unknown: new Set(textOf(first?.(SEARCH.unknown) ?? null).split(" ")),
   };
 }
 

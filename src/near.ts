@@ -30,8 +30,8 @@ export interface Meant {
   readonly like: number | null;
 }
 
-/** The issues near in meaning, or why there are none to be had. */
-export type Near = { readonly rows: Rows } | { readonly warning: string | null };
+/** The issues near in meaning and what that counts for, or why there are none to be had. */
+export type Near = { readonly rows: Rows; readonly weight: number } | { readonly warning: string | null };
 
 /**
  * Looks for issues that mean what was asked, by the newest model that all issues of the tenant were embedded by. Never fails for the
@@ -50,7 +50,7 @@ export async function nearIssues(
   if ("warning" in embedding) return embedding;
   const isExact = model.vectors <= EMBEDDING_LIMITS.exactVectors;
   const nearest = { model: model.model, dimension: model.dimension, embedding: embedding.direction, isExact, plan };
-  return { rows: await read(compileNearest(nearest, principal, catalog)) };
+  return { rows: await read(compileNearest(nearest, principal, catalog)), weight: embeddings.weight };
 }
 
 /** The direction of all that was asked together. */

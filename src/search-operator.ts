@@ -8,7 +8,7 @@ import type { TenantTask } from "./jobs/tasks.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Check } from "./operator.ts";
 import { type EmbedProgress, type EmbedReport, type EmbedRun, embedIssues } from "./search/embed-issues.ts";
-import { httpEmbeddings } from "./search/http-embeddings.ts";
+import { embeddingProvider } from "./search/embedding-provider.ts";
 import { rebuildIndex } from "./search/index-issues.ts";
 
 /** Builds the index of one tenant's issues anew, or of all tenants', each in one transaction. Throws AppError NOT_FOUND, SPEC_INVALID, BUSY. */
@@ -50,9 +50,9 @@ export async function embedTenants(
 ): Promise<readonly (EmbedReport & { readonly tenant: string })[]> {
   if (embeddings === undefined)
     throw new AppError("UNAVAILABLE", "No embedding model is configured.", {
-      next: "Set METRICGATE_EMBEDDING_URL and METRICGATE_EMBEDDING_MODEL.",
+      next: "Set METRICGATE_EMBEDDING_URL and METRICGATE_EMBEDDING_MODEL, or METRICGATE_EMBEDDINGS=local.",
     });
-  const provider = httpEmbeddings(embeddings);
+  const provider = embeddingProvider(embeddings);
   const reports: (EmbedReport & { readonly tenant: string })[] = [];
   let left = maxCharacters;
   for (const one of await wanted(database, tenant)) {
@@ -83,7 +83,7 @@ export function embeddingTask(
   settings: NonNullable<Config["embeddings"]>,
   observe: Observe,
 ): TenantTask {
-  const provider = httpEmbeddings(settings);
+  const provider = embeddingProvider(settings);
   /** Asked once: a tenant whose issues are all embedded costs no request. */
   let dimension: number | undefined;
   return async (tenantId, { untilMs, signal, onProgress }) => {

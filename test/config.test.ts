@@ -202,6 +202,21 @@ test("an embedding service needs its address and a model, and nobody in between"
     expect(() => readConfig(settings, directoryWith())).toThrow(/METRICGATE_EMBEDDING_URL/);
 });
 
+test("embeddings are made by one kind of provider, or none", () => {
+  const service = { METRICGATE_EMBEDDING_URL: "https://api.example/v1", METRICGATE_EMBEDDING_MODEL: "small" };
+  expect(readConfig({ METRICGATE_EMBEDDINGS: "local" }, directoryWith()).embeddings).toBe("local");
+  expect(readConfig({ METRICGATE_EMBEDDINGS: "none" }, directoryWith())).not.toHaveProperty("embeddings");
+  expect(readConfig({ METRICGATE_EMBEDDINGS: "http", ...service }, directoryWith()).embeddings).toMatchObject({ model: "small" });
+  expect(readConfig({ ...service, METRICGATE_EMBEDDING_WEIGHT: "0.5" }, directoryWith()).embeddings).toMatchObject({ weight: 0.5 });
+  expect(refusal({ ...service, METRICGATE_EMBEDDING_WEIGHT: "3" })).toContain("METRICGATE_EMBEDDING_WEIGHT: must be from 0 to 2");
+  expect(refusal({ METRICGATE_EMBEDDINGS: "http" })).toContain("METRICGATE_EMBEDDING_URL: needs METRICGATE_EMBEDDING_MODEL");
+  for (const kind of ["none", "local"])
+    expect(refusal({ METRICGATE_EMBEDDINGS: kind, ...service })).toContain(
+      `METRICGATE_EMBEDDINGS: ${kind} goes without METRICGATE_EMBEDDING_URL`,
+    );
+  expect(refusal({ METRICGATE_EMBEDDINGS: "cloud" })).toContain("METRICGATE_EMBEDDINGS: must be one of none, http, local");
+});
+
 test("a settings file with a wrong value names the setting", () => {
   expect(refusal({}, directoryWith({ METRICGATE_LOG_LEVEL: "loud" }))).toContain("METRICGATE_LOG_LEVEL: ");
 });

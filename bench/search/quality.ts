@@ -1,6 +1,7 @@
 /**
- * How well issues are found: `node bench/search/quality.ts [--data <folder>] [--embedded]`; the folder holds sets in the shape of
- * gitbugs, by default ../shared/data/search/gitbugs. Native needs TEST_DATABASE_URL. Exits with 1 where a figure is below its gate.
+ * How well issues are found: `node bench/search/quality.ts [--data <folder>] [--embedded] [--local [--weight 0.05]]`; the folder holds
+ * sets in the shape of gitbugs, by default ../shared/data/search/gitbugs. Native needs TEST_DATABASE_URL. With `--local` the local model's
+ * nearness counts too, by its own weight or another. Exits with 1 where a figure is below its gate.
  *
  * Every question goes through the whole product: request, statement under the tenant's wall, ranking. Classes: `known-3` and
  * `known-4` look for an issue by random words of its title; `duplicate-title` and `duplicate-text` for the issues that people marked as the
@@ -11,6 +12,8 @@ import { parseArgs } from "node:util";
 import { importInto } from "../../src/ingest/import.ts";
 import { must } from "../../src/must.ts";
 import type { Pipeline } from "../../src/pipeline.ts";
+import { embedTenants } from "../../src/search-operator.ts";
+import { localEmbeddings } from "../../src/search/local-embeddings.ts";
 import type { SearchRequest } from "../../src/spec/search-request.ts";
 import { testPipeline } from "../../test/support/answers.ts";
 import { openEmbeddedForTest, openNativeForTest } from "../../test/support/databases.ts";
@@ -18,7 +21,14 @@ import { createTenant, testPrincipal } from "../../test/support/tenants.ts";
 import { qualityOf, rankOf, sample, seeded } from "./measure.ts";
 import { readSets, type SearchSet, sourceOf } from "./sets.ts";
 
-const { values } = parseArgs({ options: { data: { type: "string" }, embedded: { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: {
+    data: { type: "string" },
+    embedded: { type: "boolean", default: false },
+    local: { type: "boolean", default: false },
+    weight: { type: "string" },
+  },
+});
 const folder = values.data ?? join(import.meta.dirname, "../../../shared/data/search/gitbugs");
 const KNOWN_ITEMS = 500;
 
@@ -73,10 +83,14 @@ const found: {
   odd: number;
 }[] = [];
 try {
-  const pipeline: Pipeline = await testPipeline(db.database);
+  const local = localEmbeddings();
+  const model = { id: local.id, model: local.model, weight: Number(values.weight ?? local.weight), embed: local.embed.bind(local) };
+  const pipeline: Pipeline = await testPipeline(db.database, undefined, undefined, values.local ? model : undefined);
   for (const [index, set] of readSets(folder).entries()) {
     const tenant = await createTenant(db.database, { id: index + 1 });
     await importInto(db.database, tenant, { instanceId: "bench", source: sourceOf(set.issues, "SET") });
+    const { signal } = new AbortController();
+    if (values.local) await embedTenants(db.database, { embeddings: "local" }, { tenant: tenant.slug, maxCharacters: 1e9, signal });
     for (const [query, queries] of Object.entries(queriesOf(set))) {
       const ranks: number[] = [];
       for (const { request, own, targets } of queries) {

@@ -53,6 +53,8 @@ export const SEARCH = {
   description: "description",
   /** How many issues the tenant's index has; null where there is none. */
   indexed: "indexed",
+  /** The words that no issue has, one after the other. */
+  unknown: "unknown",
 } as const;
 
 /** The probe of issues found by their key. */

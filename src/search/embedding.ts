@@ -16,6 +16,8 @@ export interface EmbeddingProvider {
   readonly id: string;
   /** What is asked for by default. */
   readonly model: string;
+  /** How much nearness by it counts beside the words, which count 1. */
+  readonly weight: number;
   /** One embedding a text, in order. Throws AppError UNAVAILABLE, also when it takes longer than `timeoutMs`; of it TextsRefused where another text may be taken. */
   embed(texts: readonly string[], options: EmbedOptions): Promise<readonly Embedding[]>;
 }

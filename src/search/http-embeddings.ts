@@ -8,10 +8,14 @@ export interface HttpEmbeddingSettings {
   readonly model: string;
   /** Sent with every request, told to nobody else. */
   readonly key?: string;
+  readonly weight?: number;
 }
 
+/** Of a model that nobody measured here: some do better by more. */
+const UNKNOWN_WEIGHT = 0.3;
+
 /** Embeddings by the protocol that OpenAI made common: OpenAI, Azure, Voyage, Ollama, vLLM and others speak it. */
-export function httpEmbeddings({ url, model, key }: HttpEmbeddingSettings): EmbeddingProvider {
+export function httpEmbeddings({ url, model, key, weight = UNKNOWN_WEIGHT }: HttpEmbeddingSettings): EmbeddingProvider {
   const address = new URL(url);
   address.pathname = `${address.pathname.replace(/\/$/, "")}/embeddings`;
   const headers = {
@@ -22,6 +26,7 @@ export function httpEmbeddings({ url, model, key }: HttpEmbeddingSettings): Embe
   return {
     id: `${address.origin}${address.pathname.replace(/\/embeddings$/, "")}`,
     model,
+    weight,
     embed: (texts, options) => ask({ address, headers, model: options.model ?? model }, texts, options),
   };
 }

@@ -28,8 +28,8 @@ select i.issue_no::float8 as issue_no, i.summary, left(i.description, ${MAX_TEXT
 from warehouse.issue i where i.tenant_id = $1 and i.issue_no = any ($2::bigint[])`;
 
 const OLD_TERMS = `
-select distinct t.term from warehouse.search_document d cross join lateral unnest(d.terms) as t (term)
-where d.tenant_id = $1 and d.issue_no = any ($2::bigint[])`;
+select t.term, count(*)::int as issues from warehouse.search_document d cross join lateral unnest(d.terms) as t (term)
+where d.tenant_id = $1 and d.issue_no = any ($2::bigint[]) group by t.term`;
 
 const LEXEMES = "select w.word, warehouse.search_lexeme($2, w.word) as lexeme from unnest($1::text[]) as w (word)";
 
@@ -43,6 +43,12 @@ const PUT_IN = `
 insert into warehouse.search_posting as p (tenant_id, term, block, issues, postings)
 select $1, n.term, $2, cardinality(n.postings::int[]), n.postings::int[] from unnest($3::text[], $4::text[]) as n (term, postings)
 on conflict (tenant_id, term, block) do update set issues = p.issues + excluded.issues, postings = p.postings || excluded.postings`;
+
+const COUNT_TERMS = `
+insert into warehouse.search_term as t (tenant_id, term, issues)
+select $1, n.term, n.issues from unnest($2::text[], $3::int[]) as n (term, issues)
+on conflict (tenant_id, term) do update set issues = t.issues + excluded.issues`;
+const DROP_UNUSED = "delete from warehouse.search_term where tenant_id = $1 and term = any ($2::text[]) and issues = 0";
 
 const DOCUMENTS = `
 insert into warehouse.search_document (tenant_id, issue_no, text_hash, terms)
@@ -70,6 +76,14 @@ interface ChangedIssue {
 /** A word's stem, null for one that says nothing; words that were asked for once. */
 type Lexemes = Map<string, string | null>;
 
+/** What a whole run carries from batch to batch. */
+interface Run {
+  readonly language: string;
+  readonly lexemes: Lexemes;
+  /** By how many issues each term became more frequent. */
+  readonly gained: Map<string, number>;
+}
+
 /**
  * Brings the index up to date with the issues in `scope` (null: all of the tenant), and touches only those whose text is another
  * than it indexed. Returns how many those were. What another version of the tokeniser cut is built anew.
@@ -82,9 +96,9 @@ export async function indexIssues(target: IndexTarget, scope: readonly number[] 
   // An import turns nested loops off for its bulk statements; these here look a few rows up by their key.
   await client.query("SET LOCAL enable_nestloop = on");
   const { rows: changed } = await client.query<ChangedIssue>(CHANGED, [tenantId, isOutdated ? null : scope]);
-  const language = opened[0]?.language ?? "simple";
-  const lexemes: Lexemes = new Map();
-  for (const batch of batchesOf(changed)) await indexBatch(target, batch, { language, lexemes });
+  const run: Run = { language: opened[0]?.language ?? "simple", lexemes: new Map(), gained: new Map() };
+  for (const batch of batchesOf(changed)) await indexBatch(target, batch, run);
+  await countTerms(target, run.gained);
   if (changed.length > 0 || isOutdated) await client.query(CLOSE, [tenantId, TOKENISER_VERSION]);
   return changed.length;
 }
@@ -111,7 +125,7 @@ async function lockImports({ client, tenantId }: IndexTarget): Promise<void> {
 }
 
 async function emptyIndex({ client, tenantId }: IndexTarget): Promise<void> {
-  for (const table of ["search_posting", "search_document"])
+  for (const table of ["search_posting", "search_document", "search_term"])
     await client.query(`delete from warehouse.${table} where tenant_id = $1`, [tenantId]);
 }
 
@@ -132,7 +146,7 @@ function* batchesOf(changed: readonly ChangedIssue[]): Generator<readonly Change
 async function indexBatch(
   { client, tenantId }: IndexTarget,
   batch: readonly ChangedIssue[],
-  { language, lexemes }: { readonly language: string; readonly lexemes: Lexemes },
+  { language, lexemes, gained }: Run,
 ): Promise<void> {
   const numbers = batch.map(({ issue_no }) => issue_no);
   const block = blockOf(numbers[0] ?? 0);
@@ -147,8 +161,9 @@ async function indexBatch(
 
   const old = batch.filter(({ is_indexed }) => is_indexed).map(({ issue_no }) => issue_no);
   if (old.length > 0) {
-    const { rows } = await client.query<{ term: string }>(OLD_TERMS, [tenantId, old]);
+    const { rows } = await client.query<{ term: string; issues: number }>(OLD_TERMS, [tenantId, old]);
     const terms = rows.map(({ term }) => term);
+    for (const { term, issues } of rows) gain(gained, term, -issues);
     await client.query(TAKE_OUT, [tenantId, block, terms, old.map(placeOf)]);
     await client.query(DROP_EMPTY, [tenantId, block, terms]);
   }
@@ -164,6 +179,7 @@ async function indexBatch(
     }
     return { issueNo: text.issue_no, hash: text.text_hash, terms: [...impacts.keys()].join("\n") };
   });
+  for (const [term, entries] of postings) gain(gained, term, entries.length);
   await client.query(PUT_IN, [tenantId, block, [...postings.keys()], [...postings.values()].map((entries) => `{${entries.join(",")}}`)]);
   await client.query(DOCUMENTS, [
     tenantId,
@@ -171,6 +187,18 @@ async function indexBatch(
     documents.map(({ hash }) => hash),
     documents.map(({ terms }) => terms),
   ]);
+}
+
+function gain(gained: Map<string, number>, term: string, issues: number): void {
+  gained.set(term, (gained.get(term) ?? 0) + issues);
+}
+
+/** Written once a run: the same terms come in every batch. */
+async function countTerms({ client, tenantId }: IndexTarget, gained: ReadonlyMap<string, number>): Promise<void> {
+  const changed = [...gained].filter(([, issues]) => issues !== 0);
+  await client.query(COUNT_TERMS, [tenantId, changed.map(([term]) => term), changed.map(([, issues]) => issues)]);
+  const lost = changed.flatMap(([term, issues]) => (issues < 0 ? [term] : []));
+  await client.query(DROP_UNUSED, [tenantId, lost]);
 }
 
 /** How often a text has each term, before words are stemmed. */

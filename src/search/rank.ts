@@ -46,10 +46,10 @@ export interface Ranked<C extends Candidate> {
 }
 
 /**
- * What each signal counts for. Fitted on one half of the duplicates of gitbugs and looked at on the other (docs/search.md); the
- * figures are flat around these.
+ * What each signal counts for beside `vector`, for which each model has a weight of its own. Fitted on one half of the duplicates of
+ * gitbugs and looked at on the other (docs/search.md); the figures are flat around these.
  */
-export const SIGNAL_WEIGHTS = { lexical: 1, title: 0.3, vector: 0.3, project: 0.1, date: 0.25 } as const;
+const SIGNAL_WEIGHTS = { lexical: 1, title: 0.3, project: 0.1, date: 0.25 } as const;
 /** Days between two issues after which their nearness in time is down to 1/e. */
 const NEAR_DAYS = 90;
 const DAY_MS = 86_400_000;
@@ -59,13 +59,13 @@ export interface Ranking {
   readonly ask: Ask;
   /** Absent: the question is not about an issue. */
   readonly like?: Like;
-  /** Whether a model was asked, whose findings are those of NEAREST_PROBE with their cosine. */
-  readonly isHybrid: boolean;
+  /** What nearness counts for, where a model was asked: its findings are those of NEAREST_PROBE with their cosine. */
+  readonly vectorWeight?: number;
   readonly limit: number;
 }
 
 /** Ranks what the probes found: a weighted sum of signals, each scaled to its best, so that none outweighs the rest by its unit. */
-export function rank<C extends Candidate>(findings: readonly Finding<C>[], { ask, like, isHybrid, limit }: Ranking): Ranked<C>[] {
+export function rank<C extends Candidate>(findings: readonly Finding<C>[], { ask, like, vectorWeight, limit }: Ranking): Ranked<C>[] {
   const candidates = new Map<number, C>();
   for (const { candidate } of findings) if (candidate.issueNo !== like?.issueNo) candidates.set(candidate.issueNo, candidate);
   const lexical = lexicalShares(findings, ask, like);
@@ -83,11 +83,11 @@ export function rank<C extends Candidate>(findings: readonly Finding<C>[], { ask
     const signals: Signals = {
       lexical: lexical.get(candidate.issueNo) ?? 0,
       title: Math.max(0, ...titles.map((title) => similarity(title, own))),
-      ...(!isHybrid ? {} : { vector: bestVector === 0 ? 0 : Math.max(0, near ?? 0) / bestVector }),
+      ...(vectorWeight === undefined ? {} : { vector: bestVector === 0 ? 0 : Math.max(0, near ?? 0) / bestVector }),
       ...(keys.has(candidate.issueNo) ? { key: 1 as const } : {}),
       ...(like === undefined ? {} : nearness(candidate, like)),
     };
-    return { candidate, signals, score: scoreOf(signals) };
+    return { candidate, signals, score: scoreOf(signals, vectorWeight ?? 0) };
   });
   return ranked.toSorted((a, b) => b.score - a.score || a.candidate.issueNo - b.candidate.issueNo).slice(0, limit);
 }
@@ -112,10 +112,11 @@ function nearness(candidate: Candidate, like: Like): Pick<Signals, "project" | "
   return { project: isSame ? 1 : 0, date: Math.exp(-Math.abs(candidate.createdMs - like.createdMs) / DAY_MS / NEAR_DAYS) };
 }
 
-function scoreOf(signals: Signals): number {
+function scoreOf(signals: Signals, vector: number): number {
   if (signals.key === 1) return 1;
-  const parts = (Object.keys(SIGNAL_WEIGHTS) as (keyof typeof SIGNAL_WEIGHTS)[]).filter((name) => signals[name] !== undefined);
-  const weight = parts.reduce((sum, name) => sum + SIGNAL_WEIGHTS[name], 0);
+  const weights = { ...SIGNAL_WEIGHTS, vector };
+  const parts = (Object.keys(weights) as (keyof typeof weights)[]).filter((name) => signals[name] !== undefined);
+  const weight = parts.reduce((sum, name) => sum + weights[name], 0);
   // Below what is named by its key, however well it matches.
-  return (0.999 * parts.reduce((sum, name) => sum + SIGNAL_WEIGHTS[name] * (signals[name] ?? 0), 0)) / weight;
+  return (0.999 * parts.reduce((sum, name) => sum + weights[name] * (signals[name] ?? 0), 0)) / weight;
 }

@@ -6,6 +6,9 @@ const MAX_WORDS = 12;
 const MIN_LETTERS = 4;
 /** From this length on two letters may be wrong. */
 const LONG_LETTERS = 8;
+/** By how many letters a term may be shorter than the word, whose end it lacks as a stem, and longer. */
+const MISSING_LETTERS = 4;
+const ADDED_LETTERS = 2;
 
 /** Words of a question that may be misspelt: none of it was found. */
 export function doubtfulWords({ probes }: Ask): string[] {
@@ -17,9 +20,18 @@ export function doubtfulWords({ probes }: Ask): string[] {
   return [...new Set(words)].slice(0, MAX_WORDS);
 }
 
-/** The first letters under which a vocabulary has them. */
-export function initialsOf(words: readonly string[]): string[] {
-  return [...new Set(words.map((word) => Array.from(word)[0] ?? ""))];
+/** Which known terms misspelt words may be: by their first letters and their lengths. */
+export function soughtTerms(words: readonly string[]): {
+  readonly initials: readonly string[];
+  readonly minLetters: number;
+  readonly maxLetters: number;
+} {
+  const lengths = words.map((word) => word.length);
+  return {
+    initials: [...new Set(words.map((word) => Array.from(word)[0] ?? ""))],
+    minLetters: Math.max(MIN_LETTERS, Math.min(...lengths) - MISSING_LETTERS),
+    maxLetters: Math.max(...lengths) + ADDED_LETTERS,
+  };
 }
 
 /**
@@ -27,22 +39,29 @@ export function initialsOf(words: readonly string[]): string[] {
  * are left out. Known terms are stems, so that the end of a word may be missing from them.
  */
 export function correctionsOf(words: readonly string[], vocabulary: readonly string[]): ReadonlyMap<string, string> {
+  const byInitial = Map.groupBy(
+    vocabulary.filter((term) => term.length >= MIN_LETTERS),
+    (term) => term[0],
+  );
   const found = new Map<string, string>();
   for (const word of words) {
     let best = { term: "", wrong: (word.length >= LONG_LETTERS ? 2 : 1) + 1 };
-    for (const term of vocabulary) {
-      if (term.length < MIN_LETTERS || term.length > word.length + 2 || term.length < word.length - 4) continue;
-      const wrong = Math.min(
-        distance(word, term),
-        distance(word.slice(0, term.length), term),
-        distance(word.slice(0, term.length + 1), term),
-      );
-      if (wrong < best.wrong && term[0] === word[0]) best = { term, wrong };
+    for (const term of byInitial.get(word[0]) ?? []) {
+      if (term.length > word.length + ADDED_LETTERS || term.length < word.length - MISSING_LETTERS) continue;
+      const wrong = wrongLetters(word, term);
+      if (wrong < best.wrong) best = { term, wrong };
     }
     // Nothing wrong: a known word, which what was asked besides left without an issue.
     if (best.term !== "" && best.wrong > 0) found.set(word, best.term);
   }
   return found;
+}
+
+/** Letters by which a word, with or without its end, is another than a stem. */
+function wrongLetters(word: string, term: string): number {
+  const whole = distance(word, term);
+  if (term.length >= word.length) return whole;
+  return Math.min(whole, distance(word.slice(0, term.length), term), distance(word.slice(0, term.length + 1), term));
 }
 
 /** The question with its misspelt words replaced by known terms, which are stems already. */

@@ -3,7 +3,7 @@ import { NEAREST_PROBE, SEARCH, type SearchPlan } from "../plan/search.ts";
 import type { Principal } from "../tenant.ts";
 import { allowedIssues, baseTable, sourceContext } from "./context.ts";
 import { all, empty, ident, integer, join, type Sql, sql, type Statement, toStatement, value } from "./fragment.ts";
-import { eligibleIssues, shown, shownOf } from "./search.ts";
+import { eligibleIssues, shown, shownOf } from "./search-issues.ts";
 
 /** What is near to what. */
 export interface Nearest {

@@ -76,6 +76,7 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: ["rls-enabled", "owned-by-owner"],
   },
   { name: "wall dropped from the search index", sql: "drop policy tenant_wall on warehouse.search_posting", caughtBy: "tenant-wall" },
+  { name: "wall dropped from the search terms", sql: "drop policy tenant_wall on warehouse.search_term", caughtBy: "tenant-wall" },
   { name: "the search index not forced", sql: "alter table warehouse.search_document no force row level security", caughtBy: "rls-forced" },
   {
     name: "the search index closed to the reader",

@@ -91,6 +91,7 @@ describeOnEachDatabase("finding issues", (get) => {
     expect(await found('"ON A  FULL volume"')).toEqual(["PAY-2"]);
     expect(await found('"SaveDialog.writeFile with"')).toEqual(["PAY-1"]);
     expect(await found('"Dialog.write"')).toEqual(["PAY-1"]);
+    expect(await found('"full|volume"')).toEqual([]);
     expect((await found('"EUR instead" "wrong currency"'))[0]).toBe("PAY-3");
   });
 
@@ -129,6 +130,28 @@ describeOnEachDatabase("finding issues", (get) => {
     const open = await ask(["export fails"], "!=");
     expect(open.data.total).toBe(100);
     expect(open.data.hits.every(({ status }) => status === "Open")).toBe(true);
+  });
+
+  test("within a filter that many issues pass, but none of the best", async () => {
+    await createTenant(get().database, { id: 14 });
+    const many = Array.from({ length: 4_200 }, (_, index) =>
+      index < 2_200
+        ? issue(`IMP-${index + 1}`, { summary: "Import fails" })
+        : issue(`IMP-${index + 1}`, { summary: "Import of accounts fails with long names", status: "Done" }),
+    );
+    await importIssues(get().database, { id: 14 }, many);
+    const done = [{ field: "status", op: "=", values: ["Done"] }];
+    for (const limits of [{}, { allowed: { projects: ["IMP"] } }]) {
+      const principal = testPrincipal(testTenant({ id: 14 }), "tester", limits);
+      const found = await find({ queries: ["import fails", "accounts"], filters: done }, principal);
+      expect(found.data.total).toBe(100);
+      expect(found.data.hits.every(({ status }) => status === "Done")).toBe(true);
+      const quoted = await find({ queries: ['"fails with long"'], filters: done }, principal);
+      expect(quoted.data.hits.map(({ status }) => status)).toEqual(quoted.data.hits.map(() => "Done"));
+      expect(quoted.data.total).toBe(100);
+      const nowhere = await find({ queries: ["import fails"], filters: [{ field: "status", op: "=", values: ["Lost"] }] }, principal);
+      expect(nowhere).toMatchObject({ data: { total: 0 }, meta: { mode: "lexical", warnings: [] } });
+    }
   });
 
   test("like an issue: without itself, the near in time first of equals", async () => {

@@ -25,6 +25,16 @@ describeOnEachDatabase("the index", (get) => {
       );
       return rows;
     });
+  /** How many issues have each term, as it is written down and as the postings say. */
+  const frequenciesOf = (tenantId: number) =>
+    get().asSuperuser(async (client) => {
+      const { rows } = await client.query<{ term: string; written: number; counted: number }>(
+        `select term, t.issues as written, c.issues as counted from (select term, issues from warehouse.search_term where tenant_id = $1) as t
+         full join (select term, sum(issues)::int as issues from warehouse.search_posting where tenant_id = $1 group by term) as c using (term)`,
+        [tenantId],
+      );
+      return { terms: rows.length, wrong: rows.filter(({ written, counted }) => written !== counted) };
+    });
   const corpusOf = (tenantId: number) =>
     get().asSuperuser(
       async (client) =>
@@ -75,8 +85,10 @@ describeOnEachDatabase("the index", (get) => {
     ).toEqual(["503", "fail", "get", "getusername", "http", "login", "name", "new", "one", "throw", "user"].toSorted());
     expect(after.has("500")).toBe(false);
     const kept = await postingsOf(2);
+    expect(await frequenciesOf(2)).toEqual({ terms: kept.length, wrong: [] });
     expect(await rebuildSearch(database, { tenant: "tenant-2" })).toMatchObject([{ tenant: "tenant-2", issues: 6, language: "english" }]);
     expect(await postingsOf(2)).toEqual(kept);
+    expect(await frequenciesOf(2)).toEqual({ terms: kept.length, wrong: [] });
   });
 
   test("spans blocks, and takes issues out of a block without its others", async () => {
@@ -95,6 +107,7 @@ describeOnEachDatabase("the index", (get) => {
       [0, 4_095, 4_095],
       [1, 904, 904],
     ]);
+    expect(await frequenciesOf(3)).toMatchObject({ wrong: [] });
   });
 
   test("is built anew in another language, and when the code cuts texts otherwise than when it was built", async () => {

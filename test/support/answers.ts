@@ -7,6 +7,7 @@ import type { Database } from "../../src/db/database.ts";
 import { createPipeline, type Pipeline } from "../../src/pipeline.ts";
 import type { Cell, Result } from "../../src/result/result.ts";
 import type { StoredResult } from "../../src/result/page.ts";
+import type { EmbeddingProvider } from "../../src/search/embedding.ts";
 import type { Tenant } from "../../src/tenant.ts";
 import { testPrincipal } from "./tenants.ts";
 
@@ -17,7 +18,12 @@ let loading: Promise<Catalog> | undefined;
 export const shippedCatalog = (): Promise<Catalog> => (loading ??= loadCatalog(CATALOG_DIRECTORY));
 
 /** The real pipeline over a test's database, with a clock that stands still. */
-export async function testPipeline(database: Database, now = new Date("2024-06-15T12:00:00Z"), catalog?: Catalog): Promise<Pipeline> {
+export async function testPipeline(
+  database: Database,
+  now = new Date("2024-06-15T12:00:00Z"),
+  catalog?: Catalog,
+  embeddings?: EmbeddingProvider,
+): Promise<Pipeline> {
   return createPipeline({
     catalog: catalog ?? (await shippedCatalog()),
     database: () => Promise.resolve(database),
@@ -25,6 +31,7 @@ export async function testPipeline(database: Database, now = new Date("2024-06-1
     observe: () => undefined,
     now: () => now,
     renderer: createRenderer(),
+    ...(embeddings === undefined ? {} : { embeddings }),
   });
 }
 
