@@ -50,6 +50,8 @@ class WritingBehind implements AnswerWriter {
   /** Answers that left unwritten since that was last told. */
   #crowdedOut = 0;
   #isClosed = false;
+  /** Answers of each tenant that were written since its room was last looked at; a tenant that is absent was not looked at yet. */
+  readonly #unlooked = new Map<number, number>();
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -151,15 +153,19 @@ class WritingBehind implements AnswerWriter {
       packed.push({ owner, result: await packAnswer(answer, performance.now() - sinceMs) });
       await othersTurn();
     }
+    // To look takes some milliseconds where there are many.
+    const unlooked = (this.#unlooked.get(tenantId) ?? ANSWER_LIMITS.unlooked) + packed.length;
+    const isDue = unlooked >= ANSWER_LIMITS.unlooked;
     await withTenantWrite(
       await this.#parts.database(),
       tenantId,
       async (client) => {
         for (const { owner, result } of packed) await insertResult(client, { tenantId, jobId: null, owner }, result);
-        await makeRoom(client, tenantId, "call");
+        if (isDue) await makeRoom(client, tenantId, "call");
       },
       "jobs",
     );
+    this.#unlooked.set(tenantId, isDue ? 0 : unlooked);
   }
 
   #tell(told: Omit<Extract<Observation, { kind: "answers_written" }>, "kind">): void {

@@ -34,6 +34,8 @@ export const ANSWER_LIMITS = {
   /** Stored answers of one tenant, in number and in bytes; the oldest leave first. */
   perTenant: 5_000,
   tenantBytes: 64 * 2 ** 20,
+  /** Answers of a tenant that a process writes before it looks again whether these are too many: by so many there may be more for a while. */
+  unlooked: 100,
   /** Up to so many rows are kept beside the answer, more in a compressed piece of their own. */
   fewRows: 100,
   /** Answers that wait to be written, in number and in bytes as they are in memory; of more the oldest are never written. */

@@ -130,11 +130,16 @@ function backgroundLineOf(observation: Extract<Observation, { kind: BackgroundKi
         "event.duration": nanoseconds(observation.durationMs),
       });
     case "task_ended":
-      return line(levelOf(observation.outcome), `task ${observation.task}: ${observation.outcome}`, {
-        ...tenantField(observation.tenantId ?? null),
-        "event.duration": nanoseconds(observation.durationMs),
-        "error.code": codeOf(observation.outcome),
-      });
+      // Every minute, and for each tenant.
+      return line(
+        observation.outcome === "ok" ? "debug" : levelOf(observation.outcome),
+        `task ${observation.task}: ${observation.outcome}`,
+        {
+          ...tenantField(observation.tenantId ?? null),
+          "event.duration": nanoseconds(observation.durationMs),
+          "error.code": codeOf(observation.outcome),
+        },
+      );
     case "embedded":
       return line(
         observation.refused === 0 ? "info" : "warn",

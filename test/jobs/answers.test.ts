@@ -141,6 +141,26 @@ describeOnEachDatabase("what calls were answered", (get) => {
     expect([await left(ann, "first"), await left(ned, "neighbour")]).toEqual([false, true]);
     expect((await on.pipeline.page(ann, { result_id: must(job.result_id, "a result") })).data.total).toBe(2);
     expect(observed.every((one) => one.kind === "answers_written" && one.outcome === "kept")).toBe(true);
+    // Also a process that goes on writing looks again and again.
+    const going = writer();
+    const stored = () =>
+      get().asSuperuser(async (client) => {
+        const { rows: counted } = await client.query<{ n: number }>(
+          "select count(*)::int as n from jobs.result where tenant_id = 5 and job_id is null",
+        );
+        return counted[0]?.n ?? 0;
+      });
+    await get().asSuperuser((client) =>
+      client.query(
+        `insert into jobs.result (tenant_id, result_id, owner, answer, row_count, bytes, created_at, expires_at)
+         select 5, 'res_' || lpad(n::text, 22, '0'), '', '{}', 0, 10, now() - interval '1 hour', now() + interval '1 hour'
+         from generate_series(1, ${ANSWER_LIMITS.perTenant}) n`,
+      ),
+    );
+    for (let n = 0; n < 2 * ANSWER_LIMITS.unlooked + 10; n += 1) going.keep(ned, { id: idOf(`n${n}`), answer: {}, rows: [] }, 100);
+    await going.close();
+    expect(await stored()).toBeGreaterThan(ANSWER_LIMITS.perTenant);
+    expect(await stored()).toBeLessThan(ANSWER_LIMITS.perTenant + ANSWER_LIMITS.unlooked);
   }, 60_000);
 });
 
