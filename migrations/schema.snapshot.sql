@@ -388,17 +388,19 @@ table jobs.job owner metricgate_owner row security forced
 table jobs.result owner metricgate_owner row security forced
   tenant_id integer not null
   result_id text not null
-  job_id text not null
+  job_id text
   owner text not null
   answer json not null
   row_count integer not null
   bytes bigint not null
   created_at timestamp with time zone not null default now()
   expires_at timestamp with time zone not null
+  few_rows json
   constraint result_result_id_check CHECK ((result_id ~ '^res_[A-Za-z0-9_-]{22}$'::text))
   constraint result_tenant_id_job_id_fkey FOREIGN KEY (tenant_id, job_id) REFERENCES jobs.job(tenant_id, job_id) ON DELETE CASCADE
   constraint result_pkey PRIMARY KEY (tenant_id, result_id)
   constraint result_tenant_id_job_id_key UNIQUE (tenant_id, job_id)
+  CREATE INDEX result_of_call ON jobs.result USING btree (tenant_id, created_at) INCLUDE (bytes) WHERE (job_id IS NULL)
   policy jobs_all permissive for all to metricgate_jobs using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
   grant delete, insert, select, update to metricgate_jobs
@@ -635,6 +637,22 @@ table warehouse.search_posting owner metricgate_owner row security forced
   grant delete, insert, select, update to metricgate_ingest
   grant select to metricgate_reader
 
+table warehouse.search_refusal owner metricgate_owner row security forced
+  tenant_id integer not null
+  model text not null
+  issue_no bigint not null
+  text_hash text not null
+  refused_at timestamp with time zone not null default now()
+  constraint search_refusal_tenant_id_issue_no_fkey FOREIGN KEY (tenant_id, issue_no) REFERENCES warehouse.issue(tenant_id, issue_no) ON DELETE CASCADE
+  constraint search_refusal_tenant_id_model_fkey FOREIGN KEY (tenant_id, model) REFERENCES warehouse.search_model(tenant_id, model) ON DELETE CASCADE
+  constraint search_refusal_pkey PRIMARY KEY (tenant_id, model, issue_no)
+  CREATE INDEX search_refusal_issue ON warehouse.search_refusal USING btree (tenant_id, issue_no)
+  policy ingest_all permissive for all to metricgate_ingest using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy reader_select permissive for select to metricgate_reader using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  policy tenant_wall restrictive for all to public using (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id)) with check (tenant_id = ( SELECT ctx.tenant_id() AS tenant_id))
+  grant delete, insert, select, update to metricgate_ingest
+  grant select to metricgate_reader
+
 table warehouse.search_term owner metricgate_owner row security forced
   tenant_id integer not null
   term text not null
@@ -786,7 +804,9 @@ begin
   entry.metric_versions := coalesce(entry.metric_versions, '{}');
   entry.prev_hash := head.hash;
   entry.hash := sha256(head.hash || convert_to(audit.payload(entry), 'UTF8'));
-  perform audit.ensure_partition(entry.at);
+  if date_trunc('month', head.at at time zone 'UTC') <> date_trunc('month', entry.at at time zone 'UTC') then
+    perform audit.ensure_partition(entry.at);
+  end if;
   insert into audit.entry select entry.*;
   update audit.head h set seq = entry.seq, hash = entry.hash, at = entry.at where h.tenant_id = tenant;
   return entry.seq;
@@ -821,11 +841,11 @@ CREATE OR REPLACE FUNCTION audit.payload(entry audit.entry)
  RETURNS text
  LANGUAGE sql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select jsonb_build_array(1, entry.tenant_id, entry.seq, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+  select pg_catalog.jsonb_build_array(1, entry.tenant_id, entry.seq,
+    pg_catalog.to_char(pg_catalog.timezone('UTC', entry.at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     entry.principal, entry.operation, entry.tool, entry.transport, entry.spec, entry.spec_hash, entry.problems,
-    entry.metric_versions, entry.result_id, entry.row_count, entry.duration_ms, entry.outcome, entry.trace_id)::text
+    entry.metric_versions, entry.result_id, entry.row_count, entry.duration_ms, entry.outcome, entry.trace_id)::pg_catalog.text
 $function$
 
 function audit.prune(date,text) owner metricgate_owner

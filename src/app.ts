@@ -9,24 +9,28 @@ import { type Capacity, openCapacity } from "./capacity.ts";
 import { createRenderer } from "./chart/render/pool.ts";
 import { type Config, PACKAGE_ROOT, packageVersion } from "./config.ts";
 import type { Database } from "./db/database.ts";
-import { refusePowerfulLogins } from "./db/login-power.ts";
-import { assertSchema } from "./db/migrate.ts";
-import { openNative } from "./db/native.ts";
 import { createIdentity, type Identity, openKeyRing } from "./identity.ts";
+import { writtenBehind } from "./kept-results.ts";
 import type { JobHandle } from "./jobs/job.ts";
+import type { TaskParts, TenantTask } from "./jobs/tasks.ts";
 import { limited } from "./limited.ts";
 import type { McpParts } from "./mcp/parts.ts";
 import { loadPrompts } from "./mcp/prompt-files.ts";
 import type { Observe } from "./observe/observation.ts";
 import { createObservers, type Observers } from "./observe/observers.ts";
+import { onceOpen } from "./once-open.ts";
+import type { Prepare } from "./open-database.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { StoredResult } from "./result/page.ts";
 import { embeddingProvider } from "./search/embedding-provider.ts";
 import type { KeyRing } from "./secrets/key-ring.ts";
 import type { Principal } from "./tenant.ts";
 
-/** Room for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
+/** Room in this process for answers that can be paged: 256 MB in all, a quarter of it for one tenant. */
 const RESULTS_MAX_BYTES = 256 * 2 ** 20;
+
+/** How long a client that was just started for takes to have its lists; what answers is loaded then, while the database opens. */
+const LISTS_FIRST_MS = 150;
 
 /** The product, put together. */
 export interface App {
@@ -46,8 +50,8 @@ export interface App {
   /** What the protocol edge needs. */
   readonly mcp: McpParts;
   readonly limiter: Capacity["limiter"];
-  /** Begins to run background jobs in this process. */
-  work(): Promise<void>;
+  /** Begins to run background jobs in this process; see Background.work. */
+  work(afterMs?: number): Promise<void>;
   /** Jobs in line. Throws UNAVAILABLE where that cannot be reached. */
   jobsWaiting(): Promise<number>;
   /** See Background.page. */
@@ -61,8 +65,7 @@ export interface AppOptions {
   /** Whether numbers for a collector are kept. */
   readonly metrics?: boolean;
   readonly now?: () => Date;
-  /** Runs once on a database that was just opened, before its first question. */
-  readonly prepare?: (database: Database, observe: Observe) => Promise<void>;
+  readonly prepare?: Prepare;
 }
 
 /** Builds everything from the settings; the only place that chooses adapters. Throws CatalogInvalid. */
@@ -76,11 +79,18 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   ]);
   const { observe } = observers;
   observe({ kind: "catalog_loaded", version: catalog.version, metrics: catalog.metrics.size, dimensions: catalog.dimensions.size });
-  const opened = onceOpen(() => openDatabase(config, observers, prepare));
-  const results = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
+  // The first lists need neither a driver nor what answers questions.
+  const opened = onceOpen(async () => {
+    const { openDatabase } = await import("./open-database.ts");
+    setTimeout(() => void import("./answering.ts"), LISTS_FIRST_MS).unref();
+    return openDatabase(config, observe, prepare);
+  });
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
-  const background = openBackground({ config, database: opened.get, observe });
+  const tenantTasks = tenantTasksOf(config, opened.get, observe);
+  const background = openBackground({ config, database: opened.get, observe, tenantTasks });
+  const own = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
+  const results = writtenBehind(own, background.answers);
   const renderer = createRenderer({ fontFiles: config.chartFonts });
   const embeddings = config.embeddings && embeddingProvider(config.embeddings);
   const parts = { catalog, database: opened.get, results, observe, now, cache, closed, renderer, jobs: background.desk };
@@ -108,12 +118,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     keyRing,
     mcp: { version, prompts, pipeline, identify: identity.local, narrowsLocal: config.apiKey !== undefined, observe },
     limiter,
-    work: async () => {
-      await background.work(recorded.answerJob);
-      if (config.embeddings === undefined) return;
-      const [{ keepEmbedding }, database] = await Promise.all([import("./search-operator.ts"), opened.get()]);
-      void keepEmbedding(database, config, { signal: closed, observe });
-    },
+    work: (afterMs) => background.work(recorded.answerJob, afterMs),
     jobsWaiting: () => background.waiting(),
     queuePage: (path, base) => background.page(path, base),
     onJobMoved: (listener) => void background.events.listen(listener),
@@ -121,50 +126,11 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   };
 }
 
-/** Opens at the first use; a failed opening is tried again at the next. */
-function onceOpen(open: () => Promise<Database>): { get: () => Promise<Database>; close: () => Promise<void> } {
-  let opening: Promise<Database> | undefined;
-  const get = (): Promise<Database> =>
-    (opening ??= open().catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    }));
-  return {
-    get,
-    close: async () =>
-      void (await opening?.then(
-        (database) => database.close(),
-        () => undefined,
-      )),
-  };
-}
-
-async function openDatabase(config: Config, { observe }: Observers, prepare: AppOptions["prepare"]): Promise<Database> {
-  const database = await openAdapter(config, observe);
-  try {
-    await prepare?.(database, observe);
-    return database;
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-}
-
-async function openAdapter(config: Config, observe: Observers["observe"]): Promise<Database> {
-  if (config.databaseUrl === undefined) {
-    // Loaded only where used: the embedded engine is 27 MB that a server deployment never touches.
-    const { openEmbedded } = await import("./db/embedded/embedded.ts");
-    return openEmbedded({ dataDir: config.dataDir, observe });
-  }
-  const startMs = performance.now();
-  const database = openNative({ url: config.databaseUrl, passwords: config.databasePasswords, observe });
-  try {
-    await assertSchema(database);
-    await refusePowerfulLogins(database);
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-  observe({ kind: "database_opened", mode: "native", openMs: performance.now() - startMs });
-  return database;
+/** What the clock asks for tenant by tenant. Loaded when first done. */
+function tenantTasksOf({ embeddings }: Config, database: () => Promise<Database>, observe: Observe): TaskParts["tenantTasks"] {
+  if (embeddings === undefined) return {};
+  let loading: Promise<TenantTask> | undefined;
+  const load = (): Promise<TenantTask> =>
+    (loading ??= import("./search-operator.ts").then(({ embeddingTask }) => embeddingTask(database, embeddings, observe)));
+  return { embed: async (tenantId, options) => (await load())(tenantId, options) };
 }

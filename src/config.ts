@@ -201,7 +201,7 @@ function toConfig(settings: z.output<typeof settingsSchema>, environment: Readon
   const tenant = settings.METRICGATE_TENANT ?? (isEmbedded && settings.METRICGATE_API_KEY === undefined ? "demo" : undefined);
   return {
     ...databaseOf(settings),
-    dataDir: settings.METRICGATE_DATA_DIR ?? join(environment["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "metricgate"),
+    dataDir: settings.METRICGATE_DATA_DIR ?? join(environment["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "metricgate"),
     catalogDir: settings.METRICGATE_CATALOG_DIR ?? join(PACKAGE_ROOT, "catalog"),
     ...(tenant === undefined ? {} : { tenant }),
     user: settings.METRICGATE_USER ?? "local",

@@ -211,6 +211,6 @@ export function checkWish(spec: Spec, { catalog, principal }: Pick<Drawing, "cat
 
 function noResult(): AppError {
   return new AppError("NOT_FOUND", "There is no result with this id.", {
-    next: "Run the spec again; results are kept for a day, or until the server restarts.",
+    next: "Run the spec again; results are kept for a day.",
   });
 }

@@ -69,6 +69,6 @@ function placeOf({ answer: { columns } }: Rowless, row: number | "totals", cells
 
 function noResult(): AppError {
   return new AppError("NOT_FOUND", "There is no result with this id.", {
-    next: "Run the spec again; results are kept for a day, or until the server restarts.",
+    next: "Run the spec again; results are kept for a day.",
   });
 }

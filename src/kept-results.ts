@@ -1,4 +1,5 @@
 import type { ResultStore } from "./cache/result-store.ts";
+import type { AnswerWriter } from "./jobs/answer-writer.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { KeptPage, Rowless, StoredResult } from "./result/page.ts";
 import type { Cell } from "./result/result.ts";
@@ -11,7 +12,7 @@ export interface RowBounds {
   readonly limit: number;
 }
 
-/** Answers by their handle, wherever they are kept: this process's own, and what jobs found. */
+/** Answers by their handle, wherever they are kept: in this process, and in the database with what jobs found. */
 export interface KeptResults {
   /** Rows of an answer, fewer than `limit` at its end; undefined alike where it is absent, expired or somebody else's. Throws UNAVAILABLE. */
   page(principal: Principal, id: string, bounds: RowBounds): Promise<KeptPage | undefined>;
@@ -29,6 +30,19 @@ export function keptResults(own: Pick<ResultStore<StoredResult>, "get">, jobs: P
       const found = await jobs?.page(principal, id, { offset, limit });
       if (found === undefined) return undefined;
       return { stored: found.answer as Rowless, rows: found.rows as readonly (readonly Cell[])[], rowCount: found.rowCount };
+    },
+  };
+}
+
+/** A store from which each answer is written to the database as well, a little later: there it outlives this process, and others find it. */
+export function writtenBehind(own: ResultStore<StoredResult>, writer: Pick<AnswerWriter, "keep">): ResultStore<StoredResult> {
+  return {
+    get: own.get,
+    put: (owner, stored, bytes) => {
+      const id = own.put(owner, stored, bytes);
+      const { rows, ...rest } = stored.answer;
+      writer.keep(owner, { id, rows, answer: { ...stored, answer: rest } satisfies Rowless }, bytes);
+      return id;
     },
   };
 }

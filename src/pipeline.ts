@@ -1,4 +1,3 @@
-import { answerJobSpec, answerSpec, chartsFor, readSpec, refreshAnswer } from "./answering.ts";
 import type { AnswerCache } from "./cache/answer-cache.ts";
 import { type Call, stage } from "./call.ts";
 import type { ResultStore } from "./cache/result-store.ts";
@@ -7,12 +6,10 @@ import { catalogViews } from "./catalog/narrow.ts";
 import type { Chart } from "./chart/chart.ts";
 import type { Renderer } from "./chart/render/pool.ts";
 import type { BoundStatement, Database, Rows } from "./db/database.ts";
-import { drillDown } from "./drill.ts";
 import { AppError, toAppError } from "./errors.ts";
 import { createExecution, type ReadOptions } from "./execute/execution.ts";
 import { type GateLimits, INTERACTIVE_LIMITS, JOB_LIMITS } from "./execute/limits.ts";
 import { createWarmUp, type WarmUp } from "./execute/warm-up.ts";
-import { findIssues } from "./find.ts";
 import type { JobDesk } from "./jobs/desk.ts";
 import type { Job } from "./jobs/job.ts";
 import { columnsOf, keptResults } from "./kept-results.ts";
@@ -98,10 +95,16 @@ export interface PipelineParts {
   readonly gateLimits?: GateLimits;
 }
 
+/** What answers is loaded with the first question: a client that starts a server waits for its lists only. */
+const answering = () => import("./answering.ts");
+
 export function createPipeline(parts: PipelineParts): Pipeline {
   const viewOf = catalogViews(parts.catalog);
   const catalogFor = ({ allowed }: Principal): Catalog => viewOf(allowed.metrics);
-  const warmUp: WarmUp<Spec> = createWarmUp({ ...parts, refresh: (principal, spec) => refreshAnswer(spec, inside(principal)) });
+  const warmUp: WarmUp<Spec> = createWarmUp({
+    ...parts,
+    refresh: async (principal, spec) => (await answering()).refreshAnswer(spec, inside(principal)),
+  });
   const kept = keptResults(parts.results, parts.jobs);
   const execution = createExecution({ ...parts, onDataVersion: warmUp.noticed, nowMs: () => Date.now() });
   const inside = (principal: Principal, options: CallOptions = {}): Call => ({
@@ -116,7 +119,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   return {
     catalog: parts.catalog,
     catalogFor,
-    run: (principal, input, options) => onlyAppErrors(() => answerSpec(input, inside(principal, options))),
+    run: (principal, input, options) => onlyAppErrors(async () => (await answering()).answerSpec(input, inside(principal, options))),
     page: (principal, request) => onlyAppErrors(() => readPage(request, inside(principal))),
     values: (principal, request, options) => onlyAppErrors(() => listValues(request, inside(principal, options))),
     drill: (principal, request, options) => onlyAppErrors(() => openNumber(request, inside(principal, options))),
@@ -125,7 +128,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     startJob: (principal, request) => onlyAppErrors(() => startJob(request, inside(principal))),
     job: (principal, request, options) => onlyAppErrors(() => jobState(request, inside(principal, options))),
     cancelJob: (principal, request) => onlyAppErrors(() => deskOf(parts).cancel(principal, parseJobState(request).jobId)),
-    answerJob: (principal, input, options) => onlyAppErrors(() => answerJobSpec(input, inside(principal, options), options)),
+    answerJob: (principal, input, options) =>
+      onlyAppErrors(async () => (await answering()).answerJobSpec(input, inside(principal, options), options)),
   };
 }
 
@@ -149,6 +153,7 @@ async function draw(request: ChartRequest | ChartByIdRequest, call: Call): Promi
 
 async function startJob(request: StartRequest, call: Call): Promise<Job> {
   const { priority, idempotencyKey } = parseStart(request);
+  const { chartsFor, readSpec } = await answering();
   const spec = { ...(await readSpec(request.spec, call, JOB_LIMITS.rows)), dry_run: false };
   await chartsFor(spec, call);
   return deskOf(call).start(call.principal, { spec, priority, idempotencyKey });
@@ -176,7 +181,7 @@ async function readPage(request: PageRequest, call: Call): Promise<Result> {
   const found = await call.kept.page(call.principal, id, { offset: offset ?? 0, limit: count });
   if (!found)
     throw new AppError("NOT_FOUND", "There is no result with this id.", {
-      next: "Run the spec again; results are kept for a day, or until the server restarts.",
+      next: "Run the spec again; results are kept for a day.",
     });
   if (offset === undefined || (offset > 0 && offset >= found.rowCount))
     throw new AppError("NOT_FOUND", "This cursor is not one of this result's.", { next: "Leave out cursor for the first page." });
@@ -191,11 +196,13 @@ async function listValues(request: ValuesRequest, call: Call): Promise<ValueList
   return valueList(wanted.dimension, await call.execution.read(call.principal.tenant, statement, { signal: call.signal }));
 }
 
-function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
+async function openNumber(request: DrillRequest, call: Call): Promise<DrillResult> {
+  const { drillDown } = await import("./drill.ts");
   return drillDown(request, { ...call, results: call.kept, read: reader(call) });
 }
 
-function search(request: SearchRequest, call: Call): Promise<SearchResult> {
+async function search(request: SearchRequest, call: Call): Promise<SearchResult> {
+  const { findIssues } = await import("./find.ts");
   return findIssues(request, { ...call, keptColumns: columnsOf(call.kept, call.principal), read: reader(call) });
 }
 

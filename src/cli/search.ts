@@ -35,8 +35,10 @@ export async function searchEmbed(
         ? { onProgress: (slug, { embedded, pending }) => host.warn(`\r\u001B[K${slug}: ${embedded} embedded, ${pending} to go`) }
         : {}),
     });
-    for (const { tenant: slug, embedded, pending, ended } of reports)
-      host.write(`${slug}: ${embedded} issues embedded, ${pending} to go (${ENDED[ended]})\n`);
+    for (const { tenant: slug, embedded, pending, refused, ended } of reports) {
+      const left = refused === 0 ? "" : `, ${refused} refused by the service until their text changes`;
+      host.write(`${slug}: ${embedded} issues embedded, ${pending} to go${left} (${ENDED[ended]})\n`);
+    }
   } finally {
     await product.close();
   }

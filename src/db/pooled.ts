@@ -81,12 +81,24 @@ async function checkOut(pool: Pool, signal: AbortSignal | undefined): Promise<Po
 /** The driver's types do not know `queryMode`, which keeps a statement without values off the simple protocol. */
 type ExtendedConfig = QueryArrayConfig & { readonly queryMode: "extended" };
 
+/** Sends together what is asked together: a write to a socket costs some 0.05 ms, and the driver makes one a query. */
+function inOneWrite<T>({ connection: { stream } }: PoolClient, ask: () => T): T {
+  stream.cork();
+  try {
+    return ask();
+  } finally {
+    stream.uncork();
+  }
+}
+
 async function pipelined(client: PoolClient, { prologue, statement: { text, values }, keepPlan }: ReadRequest): Promise<Rows> {
   const fresh: ExtendedConfig = { text, values: [...values], rowMode: "array", queryMode: "extended" };
   const name = keepPlan === true ? planName(client, text) : undefined;
   const statement = name === undefined ? fresh : { ...fresh, name };
   const opening = name === undefined ? prologue : `${prologue}; ${KEPT_PLAN}`;
-  const settled = await Promise.allSettled([client.query(opening), client.query<unknown[]>(statement), client.query("COMMIT")]);
+  const settled = await Promise.allSettled(
+    inOneWrite(client, () => [client.query(opening), client.query<unknown[]>(statement), client.query("COMMIT")] as const),
+  );
   // The first failure is the cause; what follows it only says that the transaction is aborted.
   for (const one of settled) if (one.status === "rejected") throw one.reason;
   const result = (settled[1] as PromiseFulfilledResult<QueryArrayResult<unknown[]>>).value;

@@ -28,3 +28,50 @@ export async function* cutToRange(pieces: AsyncIterable<Uint8Array>, { first, la
     if (at > last) return;
   }
 }
+
+/** Bytes of a part that are held while the whole is written. */
+const SPOOL_BYTES = 4 * 2 ** 20;
+
+/** Takes the part that a header asks for out of a file whose size is known only at its end. */
+export interface Spool {
+  add(piece: Uint8Array): void;
+  /** The part; undefined where it was too large to be held, or nothing was added. */
+  take(): Uint8Array<ArrayBuffer> | undefined;
+}
+
+export function spool(header: string, maxBytes: number = SPOOL_BYTES): Spool {
+  const asked = byteRange(header, Number.MAX_SAFE_INTEGER);
+  if (typeof asked !== "object") return { add: () => undefined, take: () => undefined };
+  return header.startsWith("bytes=-") ? lastBytes(asked.last - asked.first + 1, maxBytes) : bytesWithin(asked, maxBytes);
+}
+
+/** Holds what lies in a range that is known beforehand, but for where the file ends. */
+function bytesWithin({ first, last }: ByteRange, maxBytes: number): Spool {
+  let held: Uint8Array[] | undefined = [];
+  let heldBytes = 0;
+  let size = 0;
+  return {
+    add: (piece) => {
+      const part = piece.slice(Math.max(0, first - size), Math.max(0, last + 1 - size));
+      size += piece.length;
+      heldBytes += part.length;
+      if (heldBytes > maxBytes) held = undefined;
+      held?.push(part);
+    },
+    take: () => (held === undefined || size === 0 ? undefined : new Uint8Array(Buffer.concat(held))),
+  };
+}
+
+/** Holds the last so many bytes at any time, since any may be the file's last. */
+function lastBytes(count: number, maxBytes: number): Spool {
+  if (count > maxBytes) return { add: () => undefined, take: () => undefined };
+  let held: Uint8Array = new Uint8Array();
+  let size = 0;
+  return {
+    add: (piece) => {
+      size += piece.length;
+      held = Buffer.concat([held, piece.slice(-count)]).subarray(-count);
+    },
+    take: () => (size === 0 ? undefined : new Uint8Array(held)),
+  };
+}

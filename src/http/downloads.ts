@@ -4,15 +4,15 @@ import { AppError, toAppError } from "../errors.ts";
 import type { McpParts } from "../mcp/parts.ts";
 import { scopeOfTool } from "../mcp/scopes.ts";
 import { type Call, withinCall } from "../observe/call.ts";
-import { EXPORT_TYPES, type ExportFormat, exportWriter } from "../result/export.ts";
+import { EXPORT_TYPES, type ExportFormat } from "../result/export.ts";
 import type { Result } from "../result/result.ts";
 import type { Principal } from "../tenant.ts";
-import { byteRange, cutToRange } from "./byte-range.ts";
 import { callerOf, hasCredentialInAddress } from "./caller.ts";
 import type { HttpAuth } from "./challenge.ts";
 import { type Drain, refuseStopping } from "./drain.ts";
 import type { RateLimitHeaders } from "./rate-limit-headers.ts";
 import { refusals } from "./refusals.ts";
+import { type FilePart, type FileSource, resultFiles, type ResultFiles } from "./result-file.ts";
 
 export interface DownloadParts {
   readonly mcp: McpParts;
@@ -32,6 +32,7 @@ const CACHE = "private, max-age=3600";
 export function downloadRoutes({ mcp, auth, limits, drain }: DownloadParts): Hono<{ Bindings: HttpBindings }> {
   const routes = new Hono<{ Bindings: HttpBindings }>();
   const refuse = refusals(auth, mcp);
+  const files = resultFiles();
   routes.get("/:file{res_[A-Za-z0-9_-]{22}\\.(?:csv|json|parquet)}", async (context) => {
     const request = context.req.raw;
     if (!drain.admit(request, context.env.outgoing)) return refuseStopping();
@@ -43,7 +44,7 @@ export function downloadRoutes({ mcp, auth, limits, drain }: DownloadParts): Hon
     limits?.onCaller(request, caller);
     const [id, format] = context.req.param("file").split(".") as [string, ExportFormat];
     const cut = (): void => void context.env.outgoing.destroy();
-    const response = await download(request, { principal: caller, id, format, mcp, cut });
+    const response = await download(request, { principal: caller, id, format, mcp, files, cut });
     return limits === undefined ? response : limits.decorate(request, response);
   });
   return routes;
@@ -54,6 +55,7 @@ interface Wanted {
   readonly id: string;
   readonly format: ExportFormat;
   readonly mcp: McpParts;
+  readonly files: ResultFiles;
   /** Breaks the connection off: what cannot be gone on with must not look whole. */
   readonly cut: () => void;
 }
@@ -67,9 +69,10 @@ async function download({ headers, method }: Request, wanted: Wanted): Promise<R
   if (headers.get("if-none-match")?.includes(told.etag) === true) return new Response(null, { status: 304, headers: told });
   // Of a file that has changed all is sent; this one never does, but another's validator may come.
   const isSame = (headers.get("if-range") ?? told.etag) === told.etag;
-  const part = range !== null && isSame && method === "GET" ? await partOf(range, first, { wanted, told }) : undefined;
-  if (part !== undefined) return part;
-  const body = streamOf(pieces(first, wanted), wanted);
+  const source: FileSource = { ...wanted, first, pageAt: (cursor) => pageOf(wanted, cursor) };
+  const part = range !== null && isSame && method === "GET" ? await wanted.files.part(range, source) : undefined;
+  if (part !== undefined) return partial(part, told, wanted);
+  const body = streamOf(wanted.files.whole(source), wanted);
   if (!isGzip) return new Response(body, { headers: told });
   return new Response(body.pipeThrough(new CompressionStream("gzip")), { headers: { ...told, "content-encoding": "gzip" } });
 }
@@ -86,17 +89,11 @@ function headersOf({ id, format }: Wanted, isGzip: boolean) {
   };
 }
 
-/** Some bytes of the file; undefined where the header asks for nothing that can be understood. */
-async function partOf(
-  header: string,
-  first: Result,
-  { wanted, told }: { readonly wanted: Wanted; readonly told: Readonly<Record<string, string>> },
-): Promise<Response | undefined> {
-  const size = await sizeOf(first, wanted);
-  const range = byteRange(header, size);
-  if (range === undefined) return undefined;
-  if (range === "unsatisfiable") return new Response(null, { status: 416, headers: { ...told, "content-range": `bytes */${size}` } });
-  return new Response(streamOf(cutToRange(pieces(first, wanted), range), wanted), {
+function partial(part: FilePart | { readonly unsatisfiableOf: number }, told: Readonly<Record<string, string>>, wanted: Wanted): Response {
+  if ("unsatisfiableOf" in part)
+    return new Response(null, { status: 416, headers: { ...told, "content-range": `bytes */${part.unsatisfiableOf}` } });
+  const { range, size, bytes } = part;
+  return new Response(streamOf(bytes, wanted), {
     status: 206,
     headers: {
       ...told,
@@ -104,24 +101,6 @@ async function partOf(
       "content-length": String(range.last - range.first + 1),
     },
   });
-}
-
-/** The file, piece by piece, with its first page at hand. */
-async function* pieces(first: Result, wanted: Wanted): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const writer = await exportWriter(wanted.format, first);
-  let page = first;
-  yield writer.page(page) as Uint8Array<ArrayBuffer>;
-  while (page.data.next_cursor !== null) {
-    page = await pageOf(wanted, page.data.next_cursor);
-    yield writer.page(page) as Uint8Array<ArrayBuffer>;
-  }
-  yield writer.end() as Uint8Array<ArrayBuffer>;
-}
-
-async function sizeOf(first: Result, wanted: Wanted): Promise<number> {
-  let size = 0;
-  for await (const piece of pieces(first, wanted)) size += piece.length;
-  return size;
 }
 
 function pageOf({ principal, id, mcp }: Wanted, cursor: string | null): Promise<Result> {

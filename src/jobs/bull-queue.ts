@@ -16,10 +16,10 @@ import { AppError } from "../errors.ts";
 import type { Observe } from "../observe/observation.ts";
 import { settledWithin } from "../settled-within.ts";
 import type { JobHandle } from "./job.ts";
-import { QUEUE_LIMITS } from "./limits.ts";
+import { QUEUE_LIMITS, TASK_LIMITS } from "./limits.ts";
 import { patient, type Patience } from "./patient-backend.ts";
 import type { QueuePage } from "./queue-page.ts";
-import type { JobQueue, Place, WorkerOptions as Work } from "./queue.ts";
+import type { JobQueue, Place, Task, WorkerOptions as Work } from "./queue.ts";
 
 /** Where the line is kept. */
 export type QueueHome =
@@ -29,11 +29,12 @@ export type QueueHome =
   | { readonly kind: "redis"; readonly url: string; readonly prefix: string };
 
 const NAME = "metricgate-jobs";
-/** BullMQ's numbers end at 2^21; low ones come after every high one. */
+/** BullMQ's numbers end at 2^21 - 1; low ones come after every high one. */
 const LOW = 1_000_000;
 const LAST_TURN = LOW - 1;
-/** Tasks come after all jobs. */
-const TASK = 2 ** 21;
+/** Tasks come after all jobs, those for one tenant last. */
+const TASK = 2 ** 21 - 2;
+const TENANT_TASK = 2 ** 21 - 1;
 /** How often BullMQ itself would try, and lose a worker: the row decides long before that. */
 const BULL_ATTEMPTS = 1_000_000;
 /** How long BullMQ waits before it tries again to tell how a job ended. */
@@ -48,9 +49,14 @@ const numberOf = ({ priority, turn }: Place): number => (priority === "high" ? 0
 const placeOf = (number: number): Place =>
   number > LOW ? { priority: "low", turn: number - LOW } : { priority: "high", turn: Math.max(number, 1) };
 const keyOf = ({ tenantId, jobId }: JobHandle): string => `${tenantId}-${jobId}`;
+/** Pauses between attempts, by what is tried. */
+const BACKOFFS = {
+  doubled: { firstMs: QUEUE_LIMITS.backoffMs, longestMs: QUEUE_LIMITS.longestBackoffMs },
+  task: { firstMs: TASK_LIMITS.backoffMs, longestMs: TASK_LIMITS.longestBackoffMs },
+} as const;
 
 /** What an entry carries: whose turn it is, or which task. */
-type Entry = JobHandle | { readonly task: string };
+type Entry = JobHandle | Task;
 type Process = (job: Job<Entry>, token?: string) => Promise<void>;
 
 /** What differs between the two homes. */
@@ -75,9 +81,9 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
         maxStalledCount: BULL_ATTEMPTS,
         drainDelay: 1,
         runRetryDelay: TELL_AGAIN_MS,
-        settings: { backoffStrategy: doubled },
+        settings: { backoffStrategy: pauseMs },
       };
-      const worker = makeWorker(processor(work), options, { onError: lost, closing: closing.signal });
+      const worker = makeWorker(processor(work, lost), options, { onError: lost, closing: closing.signal });
       worker.on("error", lost);
       return {
         close: () => {
@@ -92,7 +98,7 @@ export function bullQueue(home: QueueHome, observe: Observe): JobQueue {
 }
 
 /** What is put in line and taken out again. */
-function entries(queue: Queue<Entry>): Pick<JobQueue, "add" | "callBack" | "next" | "count" | "schedule"> {
+function entries(queue: Queue<Entry>): Pick<JobQueue, "add" | "addTask" | "callBack" | "next" | "count" | "schedule"> {
   return {
     add: (job, place) =>
       reachable(async () => {
@@ -101,6 +107,17 @@ function entries(queue: Queue<Entry>): Pick<JobQueue, "add" | "callBack" | "next
           priority: numberOf(place),
           attempts: BULL_ATTEMPTS,
           backoff: { type: "doubled" },
+          removeOnComplete: true,
+          removeOnFail: true,
+        });
+      }),
+    addTask: (task) =>
+      reachable(async () => {
+        await queue.add("task", task, {
+          jobId: `${task.tenantId}-${task.task}`,
+          priority: TENANT_TASK,
+          attempts: BULL_ATTEMPTS,
+          backoff: { type: "task" },
           removeOnComplete: true,
           removeOnFail: true,
         });
@@ -143,9 +160,10 @@ function lookedAt(queue: Queue<Entry>): JobQueue["page"] {
     });
 }
 
-/** A failed try is repeated ever later, up to 10 s: an outage of the database must not put a job off for hours. */
-function doubled(attempts = 1): number {
-  return Math.min(QUEUE_LIMITS.backoffMs * 2 ** (attempts - 1), QUEUE_LIMITS.longestBackoffMs);
+/** A failed try is repeated ever later, a job's up to 10 s: an outage of the database must not put it off for hours. */
+function pauseMs(attempts = 1, type = "doubled"): number {
+  const { firstMs, longestMs } = type === "task" ? BACKOFFS.task : BACKOFFS.doubled;
+  return Math.min(firstMs * 2 ** (attempts - 1), longestMs);
 }
 
 /** Ends in order where that can be had in time: BullMQ would wait for a peer that is gone for as long as it takes. */
@@ -154,16 +172,16 @@ async function end(bull: Pick<Queue, "close" | "disconnect">, withinMs: number, 
   if (!(await settledWithin(closed, withinMs))) void bull.disconnect().catch(lost);
 }
 
-function processor({ handle, task }: Work): Process {
+function processor({ handle, task }: Work, lost: (error: unknown) => void): Process {
   return async (job, token) => {
-    if ("task" in job.data) return task(job.data.task);
-    const handled = await handle(job.data);
+    const tell = (progress: object): void => void job.updateProgress(progress).catch(lost);
+    const handled = await ("task" in job.data ? task(job.data, tell) : handle(job.data));
     if (handled.kind === "later") {
       await job.moveToDelayed(Date.now() + handled.afterMs, token);
-      await handled.onceAside();
+      await handled.onceAside?.();
       throw new DelayedError();
     }
-    if (handled.kind === "retry") throw new Error("to be tried again");
+    if (handled.kind === "retry") throw new Error(handled.reason ?? "to be tried again");
   };
 }
 

@@ -10,7 +10,7 @@ import { type Job, type JobHandle, ownerOf, type Priority } from "./job.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
 import { observeLookUps } from "./look-up.ts";
 import type { Place } from "./queue.ts";
-import { insertResult, type PackedResult } from "./results.ts";
+import { insertResult, makeRoom, type PackedResult } from "./results.ts";
 
 /** A new job. */
 export interface JobOrder {
@@ -139,6 +139,7 @@ function attempts(within: Within): Pick<JobStore, "progress" | "done" | "failed"
         );
         if (ended.rowCount !== 1) return false;
         await insertResult(client, { tenantId, jobId, owner }, result);
+        await makeRoom(client, tenantId, "job");
         return true;
       }),
     failed: (attempt, { code, message, details }) =>

@@ -9,17 +9,23 @@ export interface Place {
 /** How a job that was handed out ended. */
 export type Handled =
   | { readonly kind: "finished" }
-  /** Again, after a pause that grows with the attempts. */
-  | { readonly kind: "retry" }
+  /** Again, after a pause that grows with the attempts; operators are shown why. */
+  | { readonly kind: "retry"; readonly reason?: string }
   /** Not now, but after a while or when it is called back; `onceAside` runs when it can be. */
-  | { readonly kind: "later"; readonly afterMs: number; readonly onceAside: () => Promise<void> };
+  | { readonly kind: "later"; readonly afterMs: number; readonly onceAside?: () => Promise<void> };
+
+/** What the clock asks for: for all tenants, or for one. */
+export interface Task {
+  readonly task: string;
+  readonly tenantId?: number;
+}
 
 export interface WorkerOptions {
   /** Jobs at once. */
   readonly concurrency: number;
   readonly handle: (job: JobHandle) => Promise<Handled>;
-  /** Does what the clock asks for, by the name that it was scheduled under. */
-  readonly task: (name: string) => Promise<void>;
+  /** Does what the clock asks for, by the name that it was scheduled under; of one tenant where it was put in line for that. */
+  readonly task: (task: Task, onProgress: (progress: object) => void) => Promise<Handled>;
 }
 
 /**
@@ -29,11 +35,13 @@ export interface WorkerOptions {
 export interface JobQueue {
   /** Adds a job unless it is in line. Throws AppError UNAVAILABLE. */
   add(job: JobHandle, place: Place): Promise<void>;
+  /** Adds a task for one tenant, behind all jobs, unless it is in line. Throws AppError UNAVAILABLE. */
+  addTask(task: Required<Task>): Promise<void>;
   /** Calls a job back that was put off; nothing where it was not. */
   callBack(job: JobHandle): Promise<void>;
   /** The place of whoever is next; undefined where nobody waits. */
   next(): Promise<Place | undefined>;
-  /** Jobs in line. Throws AppError UNAVAILABLE. */
+  /** Jobs in line, and tasks for one tenant. Throws AppError UNAVAILABLE. */
   count(): Promise<number>;
   /** Has tasks done again and again, each by one worker: name → when, as cron says it, in UTC. Repeating it changes nothing. */
   schedule(tasks: Readonly<Record<string, string>>): Promise<void>;

@@ -8,7 +8,7 @@ import { AppError } from "../errors.ts";
 import type { Observe } from "../observe/observation.ts";
 import type { Principal } from "../tenant.ts";
 import { ownerOf } from "./job.ts";
-import { QUEUE_LIMITS } from "./limits.ts";
+import { ANSWER_LIMITS, QUEUE_LIMITS } from "./limits.ts";
 import { observeLookUps } from "./look-up.ts";
 
 type Row = readonly unknown[];
@@ -22,10 +22,14 @@ interface Chunk {
 /** A whole result, ready to be stored in one transaction. */
 export interface PackedResult {
   readonly id: string;
-  /** All of the answer but its rows. JSON. */
-  readonly answer: unknown;
+  /** All of the answer but its rows, as JSON text. */
+  readonly answer: string;
   readonly rowCount: number;
+  /** All rows as JSON text, where they are few; otherwise they are in the chunks. */
+  readonly fewRows: string | null;
   readonly chunks: readonly Chunk[];
+  /** How long it has been there, in milliseconds. */
+  readonly ageMs: number;
 }
 
 /** Takes rows as they come and holds them compressed: 100,000 of them in a few megabytes. */
@@ -58,28 +62,75 @@ export function resultPacker(): ResultPacker {
       chunks.push({ firstRow: rowCount, rowCount: rows.length, bytes });
       rowCount += rows.length;
     },
-    pack: (answer) => ({ id: `res_${randomBytes(16).toString("base64url")}`, answer, rowCount, chunks }),
+    pack: (answer) => ({
+      id: `res_${randomBytes(16).toString("base64url")}`,
+      answer: JSON.stringify(answer),
+      rowCount,
+      fewRows: null,
+      chunks,
+      ageMs: 0,
+    }),
   };
 }
 
-/** Stores a result in the caller's transaction; the tenant's oldest leave where it has too much. */
-export async function insertResult(
-  client: PoolClient,
-  { tenantId, jobId, owner }: { readonly tenantId: number; readonly jobId: string; readonly owner: string },
-  { id, answer, rowCount, chunks }: PackedResult,
-): Promise<void> {
-  const bytes = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+/** What a call was answered. */
+export interface CallAnswer {
+  readonly id: string;
+  /** All of it but its rows. JSON. */
+  readonly answer: unknown;
+  readonly rows: readonly Row[];
+}
+
+/** A call's answer as it is written, whose handle was given out already. */
+export async function packAnswer({ id, answer, rows }: CallAnswer, ageMs: number): Promise<PackedResult> {
+  const rest = { id, answer: JSON.stringify(answer), rowCount: rows.length, ageMs };
+  const text = JSON.stringify(rows);
+  if (rows.length <= ANSWER_LIMITS.fewRows) return { ...rest, fewRows: text, chunks: [] };
+  return { ...rest, fewRows: null, chunks: [{ firstRow: 0, rowCount: rows.length, bytes: await compress(text, { level: 3 }) }] };
+}
+
+/** Whose a result is; `jobId` is null for the answer of a call. */
+export interface ResultOwner {
+  readonly tenantId: number;
+  readonly jobId: string | null;
+  readonly owner: string;
+}
+
+/** What counts against the tenant's bound. */
+function storedBytes({ answer, fewRows, chunks }: PackedResult): number {
+  const compressed = chunks.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
+  return compressed + answer.length + (fewRows?.length ?? 0);
+}
+
+const BOUNDS = {
+  job: { isOfKind: "job_id is not null", bytes: QUEUE_LIMITS.tenantBytes, count: null },
+  call: { isOfKind: "job_id is null", bytes: ANSWER_LIMITS.tenantBytes, count: ANSWER_LIMITS.perTenant },
+} as const;
+
+/** The tenant's oldest leave where it has too much; what jobs found and what calls were answered do not push each other out. */
+export async function makeRoom(client: PoolClient, tenantId: number, kind: keyof typeof BOUNDS): Promise<void> {
+  const { isOfKind, bytes, count } = BOUNDS[kind];
   await client.query(
-    `delete from jobs.result where tenant_id = $1 and (expires_at < now() or result_id in (
-       select result_id from (select result_id, sum(bytes) over (order by created_at desc, result_id) as held from jobs.result where tenant_id = $1) r
-       where r.held > $2))`,
-    [tenantId, QUEUE_LIMITS.tenantBytes - bytes],
+    `with turn as materialized (select pg_advisory_xact_lock(hashtext('metricgate.results'), $1))
+     delete from jobs.result where tenant_id = $1 and ${isOfKind} and exists (select from turn) and (expires_at < now() or result_id in (
+       select result_id from (
+         select result_id, sum(bytes) over newest as held, row_number() over newest as place
+         from jobs.result where tenant_id = $1 and ${isOfKind} window newest as (order by created_at desc, result_id rows unbounded preceding)
+       ) kept where held > $2 or place > $3))`,
+    [tenantId, bytes, count],
   );
-  await client.query(
-    `insert into jobs.result (tenant_id, result_id, job_id, owner, answer, row_count, bytes, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 hour')`,
-    [tenantId, id, jobId, owner, JSON.stringify(answer), rowCount, bytes, QUEUE_LIMITS.keptHours],
+}
+
+/** Stores a result in the caller's transaction, unless it is stored. */
+export async function insertResult(client: PoolClient, { tenantId, jobId, owner }: ResultOwner, packed: PackedResult): Promise<void> {
+  const { id, answer, rowCount, fewRows, chunks, ageMs } = packed;
+  const inserted = await client.query(
+    `insert into jobs.result (tenant_id, result_id, job_id, owner, answer, few_rows, row_count, bytes, created_at, expires_at)
+     select $1, $2, $3, $4, $5, $6, $7, $8, since, since + $10 * interval '1 hour' from (select now() - $9 * interval '1 millisecond' as since) s
+     on conflict (tenant_id, result_id) do nothing`,
+    [tenantId, id, jobId, owner, answer, fewRows, rowCount, storedBytes(packed), ageMs, QUEUE_LIMITS.keptHours],
   );
+  if (inserted.rowCount !== 1) return;
   for (const chunk of chunks)
     await client.query("insert into jobs.result_chunk (tenant_id, result_id, first_row, row_count, rows) values ($1, $2, $3, $4, $5)", [
       tenantId,
@@ -97,7 +148,7 @@ export interface StoredPage {
   readonly rowCount: number;
 }
 
-/** Reads what jobs found. Undefined alike where it is absent, expired or somebody else's. */
+/** Reads what jobs found and calls were answered. Undefined alike where it is absent, expired or somebody else's. */
 export interface StoredResults {
   page(
     principal: Principal,
@@ -126,7 +177,8 @@ export function storedResults(database: () => Promise<Database>, observe: Observ
           return all.slice(Math.max(0, offset - firstRow), Math.max(0, offset + limit - firstRow));
         }),
       );
-      return { answer: read.answer, rowCount: read.rowCount, rows: parts.flat() };
+      const rows = read.fewRows?.slice(offset, offset + limit) ?? parts.flat();
+      return { answer: read.answer, rowCount: read.rowCount, rows };
     },
   };
 }
@@ -140,12 +192,12 @@ interface Wanted {
 
 async function readChunks(client: PoolClient, { principal, resultId, offset, limit }: Wanted) {
   const tenantId = principal.tenant.id;
-  const found = await client.query<{ answer: unknown; rowCount: number }>(
-    `select answer, row_count as "rowCount" from jobs.result where tenant_id = $1 and result_id = $2 and owner = $3 and expires_at > now()`,
+  const found = await client.query<{ answer: unknown; rowCount: number; fewRows: readonly Row[] | null }>(
+    `select answer, row_count as "rowCount", few_rows as "fewRows" from jobs.result where tenant_id = $1 and result_id = $2 and owner = $3 and expires_at > now()`,
     [tenantId, resultId, ownerOf(principal)],
   );
   const [result] = found.rows;
-  if (result === undefined) return undefined;
+  if (result === undefined || result.fewRows !== null) return result && { ...result, chunks: [] };
   const { rows: chunks } = await client.query<{ first_row: number; rows: Buffer }>(
     `select first_row, rows from jobs.result_chunk
      where tenant_id = $1 and result_id = $2 and first_row < $4 and first_row + row_count > $3 order by first_row`,

@@ -9,7 +9,7 @@ import type { Attempt, JobStore } from "./job-store.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
 import type { Handled, JobQueue } from "./queue.ts";
 import { resultPacker } from "./results.ts";
-import { isTask, runTask } from "./tasks.ts";
+import { handleTask, type TaskParts } from "./tasks.ts";
 
 /** How one attempt is bounded and followed. */
 export interface AttemptOptions {
@@ -29,7 +29,8 @@ export interface WorkerParts {
   readonly answer: AnswerJob;
   /** Whom the job is for, by the tenant under whose wall its row was found. Throws where the tenant is gone. */
   readonly principalOf: (tenantId: number, job: ClaimedJob) => Promise<Principal>;
-  readonly tenantIds: () => Promise<readonly number[]>;
+  readonly tenantIds: TaskParts["tenantIds"];
+  readonly tenantTasks: TaskParts["tenantTasks"];
   readonly limits: { readonly running: number; readonly runningPerTenant: number };
   readonly observe: Observe;
 }
@@ -46,7 +47,7 @@ const keyOf = ({ tenantId, jobId }: JobHandle): string => `${tenantId} ${jobId}`
 
 export function startWorker(parts: WorkerParts): JobWorker {
   const running = new Map<string, { readonly controller: AbortController; readonly handled: Promise<Handled> }>();
-  let isClosing = false;
+  const closing = new AbortController();
   const stop = parts.events.onEnd((handle) => running.get(keyOf(handle))?.controller.abort());
   const worker = parts.queue.work({
     concurrency: parts.limits.running,
@@ -56,15 +57,15 @@ export function startWorker(parts: WorkerParts): JobWorker {
       const same = running.get(key);
       if (same !== undefined) return same.handled;
       const controller = new AbortController();
-      const handled = handleJob(handle, controller, parts, () => isClosing).finally(() => running.delete(key));
+      const handled = handleJob(handle, controller, parts, () => closing.signal.aborted).finally(() => running.delete(key));
       running.set(key, { controller, handled });
       return handled;
     },
-    task: (name) => handleTask(name, parts),
+    task: (task, onProgress) => handleTask(task, { signal: closing.signal, onProgress }, parts),
   });
   return {
     close: async () => {
-      isClosing = true;
+      closing.abort();
       for (const { controller } of running.values()) controller.abort();
       await worker.close();
       stop();
@@ -97,22 +98,6 @@ async function handleJob(handle: JobHandle, controller: AbortController, parts: 
   } finally {
     events.moved(handle);
     await callNext(handle, parts);
-  }
-}
-
-/** A task that fails comes again at its next time. Never rejects. */
-async function handleTask(name: string, parts: WorkerParts): Promise<void> {
-  const startMs = performance.now();
-  const ended = (outcome: "ok" | ErrorCode): void =>
-    parts.observe({ kind: "task_ended", task: name, outcome, durationMs: performance.now() - startMs });
-  try {
-    // Scheduled by a release that had it.
-    if (isTask(name)) await runTask(name, parts);
-    ended("ok");
-  } catch (thrown) {
-    const error = toAppError(thrown);
-    ended(error.code);
-    if (error.code === "INTERNAL") parts.observe({ kind: "unexpected_error", where: name, error: error.details.cause ?? error });
   }
 }
 

@@ -31,7 +31,14 @@ function problemsOf(issue: z.core.$ZodIssue, known: readonly string[]): readonly
   if (issue.code === "invalid_value") {
     return [problem("BAD_VALUE", { path, message: "this is not one of the allowed values", allowed: issue.values.map(String) })];
   }
-  return [problem("BAD_VALUE", { path, message: lowerFirst(issue.message) })];
+  // Said of its type by the library: "Invalid input: expected string, received undefined".
+  const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  return [
+    problem("BAD_VALUE", {
+      path,
+      message: isMissing ? `this argument is required; its type is ${issue.expected}` : lowerFirst(issue.message),
+    }),
+  ];
 }
 
 /** A path as a model would write it: `names[2]`. */

@@ -60,6 +60,9 @@ export function logSink(options: LogOptions): LogSink {
   };
 }
 
+/** What a lost answer costs is said in docs/adr/0010. */
+const WRITTEN = { kept: "written", later: "not written yet, trying again", lost: "not written, kept by this process alone" } as const;
+
 function lineOf(observation: Observation): Line {
   switch (observation.kind) {
     case "server_started":
@@ -87,18 +90,6 @@ function lineOf(observation: Observation): Line {
       });
     case "redis_lost":
       return line("warn", `redis lost, going on without: ${scrub(observation.reason)}`, {});
-    case "queue_lost":
-      return line("warn", `job queue lost, trying again: ${scrub(observation.reason)}`, {});
-    case "job_ended":
-      return line("info", `job attempt ${observation.attempt} ended: ${observation.outcome}`, {
-        ...tenantField(observation.tenantId),
-        "event.duration": nanoseconds(observation.durationMs),
-      });
-    case "task_ended":
-      return line(levelOf(observation.outcome), `task ${observation.task}: ${observation.outcome}`, {
-        "event.duration": nanoseconds(observation.durationMs),
-        "error.code": codeOf(observation.outcome),
-      });
     case "import_finished":
       return line("info", `imported ${observation.issues} issues, refused ${observation.refused}`, {
         "organization.id": String(observation.tenantId),
@@ -109,8 +100,52 @@ function lineOf(observation: Observation): Line {
       return line("warn", `request refused: ${observation.reason}`, { "http.response.status_code": observation.status });
     case "unexpected_error":
       return line("error", `unexpected error in ${observation.where}`, errorFields(scrubError(observation.error)));
+    case "queue_lost":
+    case "answers_written":
+    case "job_ended":
+    case "task_ended":
+    case "embedded":
+      return backgroundLineOf(observation);
     default:
       return callLineOf(observation);
+  }
+}
+
+type BackgroundKind = "queue_lost" | "answers_written" | "job_ended" | "task_ended" | "embedded";
+
+/** What is done behind the calls. */
+function backgroundLineOf(observation: Extract<Observation, { kind: BackgroundKind }>): Line {
+  switch (observation.kind) {
+    case "queue_lost":
+      return line("warn", `job queue lost, trying again: ${scrub(observation.reason)}`, {});
+    case "answers_written":
+      return line(observation.outcome === "kept" ? "trace" : "warn", `answers ${WRITTEN[observation.outcome]}: ${observation.count}`, {
+        ...tenantField(observation.tenantId),
+        "event.duration": observation.durationMs === undefined ? undefined : nanoseconds(observation.durationMs),
+        "error.code": observation.reason,
+      });
+    case "job_ended":
+      return line("info", `job attempt ${observation.attempt} ended: ${observation.outcome}`, {
+        ...tenantField(observation.tenantId),
+        "event.duration": nanoseconds(observation.durationMs),
+      });
+    case "task_ended":
+      // Every minute, and for each tenant.
+      return line(
+        observation.outcome === "ok" ? "debug" : levelOf(observation.outcome),
+        `task ${observation.task}: ${observation.outcome}`,
+        {
+          ...tenantField(observation.tenantId ?? null),
+          "event.duration": nanoseconds(observation.durationMs),
+          "error.code": codeOf(observation.outcome),
+        },
+      );
+    case "embedded":
+      return line(
+        observation.refused === 0 ? "info" : "warn",
+        `embedded ${observation.embedded} issues, ${observation.pending} to go, ${observation.refused} refused`,
+        tenantField(observation.tenantId),
+      );
   }
 }
 

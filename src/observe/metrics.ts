@@ -111,6 +111,9 @@ function limitRecorder(provider: MeterProvider): Observe {
   const weighed = meter.createCounter("metricgate.statements.weighed", { description: "Statements by what their weight was found to be." });
   const cache = meter.createCounter("metricgate.cache.asked", { description: "Answers asked of the cache, by outcome." });
   const warmed = meter.createCounter("metricgate.cache.warmed", { description: "Answers made afresh in the background." });
+  const written = meter.createCounter("metricgate.answers.written", {
+    description: "Answers of calls that were written to the database, put off, or left to this process alone.",
+  });
   const limited = meter.createCounter("metricgate.calls.rate_limited", { description: "Calls over a rate limit, by whose." });
   return (observation: Observation) => {
     switch (observation.kind) {
@@ -122,6 +125,8 @@ function limitRecorder(provider: MeterProvider): Observe {
         return cache.add(1, { outcome: observation.outcome });
       case "warmed_up":
         return warmed.add(1, { outcome: observation.outcome });
+      case "answers_written":
+        return written.add(observation.count, { outcome: observation.outcome });
       case "rate_limited":
         return limited.add(1, { scope: observation.scope });
       default:

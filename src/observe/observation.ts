@@ -54,6 +54,15 @@ export type Observation =
       readonly isFound: boolean;
       readonly durationMs: number;
     }
+  /** Answers of calls were written to the database behind the calls; or will be tried again, or never will. `tenantId` is null of several tenants'. */
+  | {
+      readonly kind: "answers_written";
+      readonly tenantId: number | null;
+      readonly count: number;
+      readonly outcome: "kept" | "later" | "lost";
+      readonly reason?: ErrorCode;
+      readonly durationMs?: number;
+    }
   /** One attempt at a background job. */
   | {
       readonly kind: "job_ended";
@@ -62,8 +71,16 @@ export type Observation =
       readonly outcome: "ok" | ErrorCode;
       readonly durationMs: number;
     }
-  /** What the clock asked for was done, for all tenants. */
-  | { readonly kind: "task_ended"; readonly task: string; readonly outcome: "ok" | ErrorCode; readonly durationMs: number }
+  /** What the clock asked for was done, for all tenants or a slice of it for one. */
+  | {
+      readonly kind: "task_ended";
+      readonly task: string;
+      readonly tenantId?: number;
+      readonly outcome: "ok" | ErrorCode;
+      readonly durationMs: number;
+    }
+  /** Issues of a tenant were embedded; how many are left, and how many the service refuses. */
+  | { readonly kind: "embedded"; readonly tenantId: number; readonly embedded: number; readonly pending: number; readonly refused: number }
   | { readonly kind: "rate_limited"; readonly tenantId: number; readonly scope: "tenant" | "principal" }
   | { readonly kind: "spec_refused"; readonly tenantId: number; readonly codes: readonly ProblemCode[] }
   | {

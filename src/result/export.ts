@@ -16,6 +16,8 @@ export interface ExportWriter {
   page(page: Result): Uint8Array;
   /** The bytes after the last page. */
   end(): Uint8Array;
+  /** Goes on as if so many rows had been written; absent where what comes later depends on their bytes. */
+  skip?(rows: number): void;
 }
 
 const encoder = new TextEncoder();
@@ -41,6 +43,9 @@ function csvWriter(): ExportWriter {
       return encoder.encode(text);
     },
     end: () => new Uint8Array(),
+    skip: () => {
+      isBegun = true;
+    },
   };
 }
 
@@ -57,5 +62,9 @@ function jsonWriter({ data, meta }: Result): ExportWriter {
       return encoder.encode(text);
     },
     end: () => encoder.encode(`],"truncated":${written < data.total},"next_cursor":null},"meta":${JSON.stringify(meta)}}`),
+    skip: (rows) => {
+      written = rows;
+      before = ",";
+    },
   };
 }

@@ -1,3 +1,12 @@
+import { AppError, type ErrorDetails } from "../errors.ts";
+
+/** The service takes requests, but not these texts: too long for it, or nothing that it will read. */
+export class TextsRefused extends AppError {
+  constructor(message: string, details?: ErrorDetails) {
+    super("UNAVAILABLE", message, details);
+  }
+}
+
 /** A text's meaning as a direction; all of one model are as long. */
 export type Embedding = readonly number[];
 
@@ -9,7 +18,7 @@ export interface EmbeddingProvider {
   readonly model: string;
   /** How much nearness by it counts beside the words, which count 1. */
   readonly weight: number;
-  /** One embedding a text, in order. Throws AppError UNAVAILABLE, also when it takes longer than `timeoutMs`. */
+  /** One embedding a text, in order. Throws AppError UNAVAILABLE, also when it takes longer than `timeoutMs`; of it TextsRefused where another text may be taken. */
   embed(texts: readonly string[], options: EmbedOptions): Promise<readonly Embedding[]>;
 }
 

@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import { type Embedding, type EmbeddingProvider, EMBEDDING_LIMITS, type EmbedOptions } from "./embedding.ts";
+import { type Embedding, type EmbeddingProvider, EMBEDDING_LIMITS, type EmbedOptions, TextsRefused } from "./embedding.ts";
 
 /** Where and as whom embeddings are asked for. */
 export interface HttpEmbeddingSettings {
@@ -31,6 +31,9 @@ export function httpEmbeddings({ url, model, key, weight = UNKNOWN_WEIGHT }: Htt
   };
 }
 
+/** Statuses by which services refuse what a request says, rather than the request. */
+const REFUSALS = [400, 413, 422];
+
 interface Request {
   readonly address: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -54,7 +57,8 @@ async function ask(
     });
     if (!response.ok) {
       await response.body?.cancel();
-      throw unavailable(`answered with status ${response.status}`);
+      const { message, details } = unavailable(`answered with status ${response.status}`);
+      throw REFUSALS.includes(response.status) ? new TextsRefused(message, details) : new AppError("UNAVAILABLE", message, details);
     }
     return embeddingsOf(JSON.parse(await bounded(response)), texts.length);
   } catch (thrown) {

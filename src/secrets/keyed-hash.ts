@@ -13,7 +13,7 @@ export function randomName(): string {
 
 /**
  * HMAC-SHA-256 under a key of the ring: a stolen table of hashes is worth nothing without the ring. Undefined where
- * the ring has no such key. Fast on purpose (docs/adr/0006): what is hashed has 256 random bits.
+ * the ring has no such key. Fast on purpose (docs/adr/0007): what is hashed has 256 random bits.
  */
 export function keyedHash(ring: KeyRing, kid: string, text: string): Buffer | undefined {
   const key = ring.derived(kid, "api-key-hash");

@@ -52,6 +52,29 @@ describeOnEachDatabase("what was done to a trail is found and named", (get) => {
     expect(rows).toEqual([{ relrowsecurity: true, relforcerowsecurity: true }]);
   });
 
+  test("a chain that goes on in a new month makes the month's partition", async () => {
+    const tenantId = await chain();
+    // As it stands after a month's turn: the newest row is of an earlier month, and this month has no partition yet.
+    await tamper(
+      get,
+      `set role metricgate_owner; select audit.ensure_partition(now() - interval '40 days'); reset role;
+       update audit.entry set at = at - interval '40 days' where tenant_id = ${tenantId}`,
+    );
+    await rehash(tenantId);
+    await tamper(
+      get,
+      `update audit.head set at = at - interval '40 days' where tenant_id = ${tenantId};
+       do $$ begin execute 'drop table audit.entry_' || to_char(now() at time zone 'UTC', 'YYYY_MM'); end $$;
+       delete from audit.head where tenant_id <> ${tenantId}`,
+    );
+    await databaseAudit(() => Promise.resolve(get().database)).append(entryOf(tenantId));
+    expect(await verify(tenantId)).toMatchObject({ rows: ROWS + 1, last: { seq: ROWS + 1 } });
+    await tamper(
+      get,
+      `do $$ begin execute 'drop table audit.entry_' || to_char((now() - interval '40 days') at time zone 'UTC', 'YYYY_MM'); end $$`,
+    );
+  });
+
   test("an untouched chain is whole; an empty one too", async () => {
     const tenantId = await chain();
     const report = await verify(tenantId);

@@ -132,6 +132,42 @@ describeOnEachDatabase("API keys", (get) => {
     expect(finds).toBe(2);
   });
 
+  test("guessing keys keeps one look-up busy, and a known key waits behind none of them", async () => {
+    const { key: text } = await desk().createKey(ORDER);
+    const keys = apiKeys(get().database);
+    const held = Promise.withResolvers<void>();
+    let atOnce = 0;
+    let most = 0;
+    let isHeld = false;
+    const verify = verifier(RING, {
+      find: async (keyId) => {
+        const isStranger = !text.includes(keyId);
+        if (isStranger) most = Math.max(most, (atOnce += 1));
+        if (isStranger && isHeld) await held.promise;
+        const found = await keys.find(keyId);
+        if (isStranger) atOnce -= 1;
+        return found;
+      },
+    });
+    await verify(text);
+    isHeld = true;
+    const guesses = Array.from({ length: 300 }, (_, at) =>
+      refusal(`mgk_${at.toString(36).padStart(16, "0")}_${text.slice(-43)}`, verify).then(({ code, details }) => [
+        code,
+        details.retryAfterSeconds,
+      ]),
+    );
+    clock.ms += 3_000;
+    await expect(verify(text)).resolves.toMatchObject({ user: expect.any(String) });
+    held.resolve();
+    const told = await Promise.all(guesses);
+    expect(most).toBe(1);
+    expect(told.filter(([code]) => code === "UNAUTHENTICATED")).toHaveLength(100);
+    expect(told.filter(([code, seconds]) => code === "BUSY" && seconds === 1)).toHaveLength(200);
+    // Whoever comes afterwards is looked up again.
+    expect((await refusal(`mgk_${"z".repeat(16)}_${text.slice(-43)}`, verify)).code).toBe("UNAUTHENTICATED");
+  });
+
   test("an expired key is refused from its instant on", async () => {
     const { key: text } = await desk().createKey({ ...ORDER, expiresAt: new Date(clock.ms + 1000) });
     const verify = verifier();

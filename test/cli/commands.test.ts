@@ -322,13 +322,16 @@ test("search rebuild and search embed tell of each tenant what was done, and ref
     rebuildSearch: (order) => (orders.push(order), Promise.resolve([{ tenant: "acme", issues: 3, language: "german", durationMs: 1_234 }])),
     embedIssues: ({ tenant, maxCharacters }) => (
       orders.push({ tenant, maxCharacters }),
-      Promise.resolve([{ tenant: "acme", embedded: 2, pending: 1, characters: 9, ended: "budget" }])
+      Promise.resolve([{ tenant: "acme", embedded: 2, pending: 1, refused: 3, characters: 9, ended: "budget", dimension: 2 }])
     ),
   };
   const rebuilt = await runCli(["search", "rebuild", "--tenant", "acme", "--language", "german"], { product });
   expect(rebuilt).toMatchObject({ out: "acme: 3 issues indexed (german) in 1.2 s\n", exitCode: 0 });
   const embedded = await runCli(["search", "embed", "--max-characters", "1000"], { product });
-  expect(embedded).toMatchObject({ out: "acme: 2 issues embedded, 1 to go (budget used up)\n", exitCode: 0 });
+  expect(embedded).toMatchObject({
+    out: "acme: 2 issues embedded, 1 to go, 3 refused by the service until their text changes (budget used up)\n",
+    exitCode: 0,
+  });
   expect(orders).toEqual([{ tenant: "acme", language: "german" }, { maxCharacters: 1_000 }]);
   expect(await runCli(["search", "embed", "--max-characters", "much"], { product })).toMatchObject({ exitCode: 2 });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { byteRange, cutToRange } from "../../src/http/byte-range.ts";
+import { byteRange, cutToRange, spool } from "../../src/http/byte-range.ts";
 
 test.each([
   ["bytes=0-4", { first: 0, last: 4 }],
@@ -41,5 +41,29 @@ test("a part is the same bytes whatever the pieces are, and no piece after it is
       expect(Buffer.concat(got)).toEqual(whole.subarray(range.first, range.last + 1));
       expect(asked - 9).toBeLessThanOrEqual(range.last + 1);
     }),
+  );
+});
+
+test("a part is taken out of a file while it is written, or is too large for that", () => {
+  const pieces = fc.array(fc.uint8Array({ maxLength: 9 }), { minLength: 1, maxLength: 9 });
+  const bound = fc.nat(90);
+  const header = fc.oneof(
+    fc.tuple(bound, bound).map(([a, b]) => `bytes=${a}-${a + b}`),
+    bound.map((a) => `bytes=${a}-`),
+    bound.map((n) => `bytes=-${n}`),
+  );
+  const MAX = 30;
+  fc.assert(
+    fc.property(pieces, header, (parts, asked) => {
+      const whole = Buffer.concat(parts);
+      const taken = spool(asked, MAX);
+      for (const part of parts) taken.add(part);
+      const range = byteRange(asked, whole.length);
+      if (typeof range !== "object") return;
+      const got = taken.take();
+      const isSmall = range.last - range.first < MAX && !(asked.startsWith("bytes=-") && Number(asked.slice(7)) > MAX);
+      expect(got === undefined ? undefined : Buffer.from(got)).toEqual(isSmall ? whole.subarray(range.first, range.last + 1) : undefined);
+    }),
+    { numRuns: 1_000 },
   );
 });

@@ -23,6 +23,8 @@ const ABSENT = `res_${"A".repeat(22)}`;
 interface Served extends AsyncDisposable {
   readonly on: Stage;
   readonly edge: HttpEdge;
+  /** Pages that were asked for since it was last asked. */
+  readonly pagesRead: () => number;
   readonly get: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Response>;
 }
 
@@ -74,6 +76,11 @@ describeOnEachDatabase("results as files", (get) => {
     return {
       on,
       edge,
+      pagesRead: () => {
+        const read = pages;
+        pages = 0;
+        return read;
+      },
       get: (path, headers = {}) =>
         fetch(new URL(path, edge.url), { headers: { authorization: "Bearer ann", "accept-encoding": "identity", ...headers } }),
       [Symbol.asyncDispose]: async () => {
@@ -157,6 +164,30 @@ describeOnEachDatabase("results as files", (get) => {
     expect(raw.head).toMatch(/content-encoding: gzip/i);
     expect(raw.body.length).toBeLessThan(text.length / 3);
     expect(gunzipSync(raw.body).toString()).toBe(text);
+  });
+
+  test("a part costs the file once, and after that no more than its own pages", { timeout: 60_000 }, async () => {
+    await using server = await served();
+    const id = await jobResult(server);
+    const rows = await rowsOf(server, id);
+    const csv = Buffer.from(safeCsv(["time", "issue_key", "status", "n"], rows));
+    server.pagesRead();
+    const part = async (format: string, range: string): Promise<{ pages: number; body: Buffer }> => {
+      const answer = await server.get(`/results/${id}.${format}`, { range });
+      expect(answer.status).toBe(206);
+      const body = Buffer.from(await answer.arrayBuffer());
+      return { pages: server.pagesRead(), body };
+    };
+    // 25,000 rows are three pages, the first of which says who may have them.
+    expect(await part("csv", "bytes=500000-500099")).toEqual({ pages: 3, body: csv.subarray(500_000, 500_100) });
+    expect(await part("csv", "bytes=0-9")).toEqual({ pages: 1, body: csv.subarray(0, 10) });
+    expect(await part("csv", "bytes=-9")).toEqual({ pages: 2, body: csv.subarray(-9) });
+    expect(await part("csv", "bytes=300000-")).toEqual({ pages: 3, body: csv.subarray(300_000) });
+    const json = Buffer.from(await (await server.get(`/results/${id}.json`)).arrayBuffer());
+    expect(server.pagesRead()).toBe(3);
+    expect(await part("json", `bytes=${json.length - 800}-`)).toEqual({ pages: 2, body: json.subarray(-800) });
+    const ignored = await server.get(`/results/${id}.parquet`, { range: "bytes=9-1" });
+    expect([ignored.status, (await ignored.arrayBuffer()).byteLength > 0, server.pagesRead()]).toEqual([200, true, 3]);
   });
 
   test("nobody has somebody else's, and it is told like one that is not there", async () => {

@@ -286,6 +286,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   { name: "a role gone", sql: "alter role metricgate_reader rename to metricgate_former", caughtBy: "roles-present" },
   // jobs and their queue
+  { name: "wall dropped from refused texts", sql: "drop policy tenant_wall on warehouse.search_refusal", caughtBy: "tenant-wall" },
   { name: "wall dropped from stored results", sql: "drop policy tenant_wall on jobs.result_chunk", caughtBy: "tenant-wall" },
   { name: "jobs shown to the reader", sql: "grant select on jobs.job to metricgate_reader", caughtBy: "table-grants" },
   {

@@ -116,7 +116,7 @@ describe.skipIf(url === undefined)("a database that is gone (native)", { timeout
     const server = startStdio({ METRICGATE_DATABASE_URL: scratch.url, METRICGATE_TENANT: "a" });
     await using _ = server;
     // Long enough for the server to begin its own work.
-    await sleep(1_500);
+    await sleep(3_500);
     await scratch.drop();
     isDropped = true;
     const said = heard(worker);

@@ -5,6 +5,8 @@ import { memoryResultStore } from "../../src/cache/result-store.ts";
 import type { Database } from "../../src/db/database.ts";
 import { AppError } from "../../src/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
+import { writtenBehind } from "../../src/kept-results.ts";
+import type { TaskParts } from "../../src/jobs/tasks.ts";
 import { importInto } from "../../src/ingest/import.ts";
 import { must } from "../../src/must.ts";
 import type { Observation } from "../../src/observe/observation.ts";
@@ -39,6 +41,7 @@ export interface StageOptions {
   readonly databaseUrl?: string;
   /** In front of the pipeline that the worker asks. */
   readonly tasks?: Readonly<Record<string, string>>;
+  readonly tenantTasks?: TaskParts["tenantTasks"];
   readonly answer?: (answer: Pipeline["answerJob"]) => Pipeline["answerJob"];
 }
 
@@ -46,16 +49,16 @@ export interface StageOptions {
 export async function stage(
   database: Database,
   name: string,
-  { redisUrl, databaseUrl, tasks = {}, answer = (own) => own }: StageOptions = {},
+  { redisUrl, databaseUrl, tasks = {}, tenantTasks = {}, answer = (own) => own }: StageOptions = {},
 ): Promise<Stage> {
   const observed: Observation[] = [];
   const observe = (one: Observation): void => void observed.push(one);
   const config = { databaseUrl: databaseUrl ?? `postgres://test/${name}`, dataDir: "/", ...(redisUrl === undefined ? {} : { redisUrl }) };
-  const background = openBackground({ config, database: async () => database, observe, tasks });
+  const background = openBackground({ config, database: async () => database, observe, tasks, tenantTasks });
   const pipeline = createPipeline({
     catalog: await shippedCatalog(),
     database: async () => database,
-    results: memoryResultStore<StoredResult>({ maxBytes: 2 ** 28, maxTenantBytes: 2 ** 28 }),
+    results: writtenBehind(memoryResultStore<StoredResult>({ maxBytes: 2 ** 28, maxTenantBytes: 2 ** 28 }), background.answers),
     observe,
     now: () => new Date("2024-11-20T12:00:00Z"),
     jobs: background.desk,

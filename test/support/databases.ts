@@ -14,6 +14,8 @@ import { asSuperuser, createScratch, nativeTestUrl } from "./native-database.ts"
 /** A fresh migrated database for one suite. */
 export interface TestDatabase {
   readonly database: Database;
+  /** Of an embedded one: a process of its own joins it there. */
+  readonly dataDir?: string;
   /** Lends a superuser's connection: for looking behind the walls, never for what a test proves. */
   readonly asSuperuser: <T>(work: (client: ClientBase) => Promise<T>) => Promise<T>;
   readonly observations: readonly Observation[];
@@ -44,6 +46,7 @@ export async function openEmbeddedForTest(): Promise<TestDatabase> {
   const database = await openEmbedded({ dataDir, observe: (one) => observations.push(one) });
   return {
     database,
+    dataDir,
     observations,
     asSuperuser: database.asSuperuser,
     close: async () => {

@@ -15,7 +15,7 @@ function textField(header: Buffer, from: number, length: number): string {
  * Throws on anything else in the archive, and on a path that would leave the folder.
  */
 export function unpackTarball(tarball: Uint8Array, folder: string): void {
-  const bytes = gunzipSync(tarball);
+  const bytes = gunzipSync(tarball, { chunkSize: 2 ** 20 });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (let at = 0; at + BLOCK_BYTES <= bytes.length && bytes[at] !== 0;) {
     const header = bytes.subarray(at, at + BLOCK_BYTES);

@@ -24,7 +24,10 @@ export interface SeedOptions {
  * second tenant's data follows shortly after, also when the process ended in between: a file in the data directory says
  * that it is still to come. Resolves when the first tenant can be asked.
  */
-export async function seedDemo(database: Database, options: SeedOptions): Promise<void> {
+export async function seedDemo(opening: Promise<Database>, options: SeedOptions): Promise<void> {
+  // A directory that is just being made: what fills it is loaded while this thread waits for the database anyway.
+  if (!existsSync(join(options.dataDir, "schema"))) void importer();
+  const database = await opening;
   const directory = tenantDirectory(database);
   const pending = join(options.dataDir, "demo-pending");
   if ((await directory.list()).length === 0) {
@@ -48,10 +51,12 @@ async function loadSecond(database: Database, pending: string, options: SeedOpti
   }
 }
 
+/** Loaded only where there is something to load: a later start waits for none of it. */
+const importer = () => Promise.all([import("../import.ts"), import("./demo-source.ts")]);
+
 async function load(database: Database, id: number, { story, months }: typeof FIRST | typeof SECOND, options: SeedOptions): Promise<void> {
   const { now, observe } = options;
-  // Loaded here: a later start, which has nothing to load, waits for none of it.
-  const [{ importInto }, { demoSource }] = await Promise.all([import("../import.ts"), import("./demo-source.ts")]);
+  const [{ importInto }, { demoSource }] = await importer();
   await importInto(database, { id }, { instanceId: "inst1", source: demoSource({ story, now, months }), observe });
 }
 

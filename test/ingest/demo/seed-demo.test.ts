@@ -18,7 +18,7 @@ afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
 test("the second demo tenant's data follows the first answer, also after the process ended in between", async () => {
   const first = await open();
-  await seedDemo(first, options);
+  await seedDemo(Promise.resolve(first), options);
   const slugs = (await tenantDirectory(first).list()).map(({ slug }) => slug);
   expect(slugs.toSorted()).toEqual(["acme", "demo"]);
   expect(loaded()).toEqual([1]);
@@ -26,12 +26,12 @@ test("the second demo tenant's data follows the first answer, also after the pro
   await first.close();
 
   const second = await open();
-  await seedDemo(second, options);
+  await seedDemo(Promise.resolve(second), options);
   await vi.waitFor(() => expect(existsSync(join(dataDir, "demo-pending"))).toBe(false), 20_000);
   expect(loaded()).toEqual([1, 2]);
   expect(observed.filter(({ kind }) => kind === "unexpected_error")).toEqual([]);
 
-  await seedDemo(second, options);
+  await seedDemo(Promise.resolve(second), options);
   expect(loaded()).toEqual([1, 2]);
   await second.close();
 });
