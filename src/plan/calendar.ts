@@ -3,14 +3,24 @@ import type { Grain, Range, SpecTime } from "../spec/spec.ts";
 /** A day of the calendar as 'YYYY-MM-DD'; arithmetic is on the calendar, so no zone is involved. */
 type Day = string;
 
+const MINUTE_MS = 60_000;
 const formatters = new Map<string, Intl.DateTimeFormat>();
+const latest = new Map<string, { readonly minute: number; readonly day: Day }>();
 
-/** Today in `timezone`, a canonical zone name: there are some hundred, so their formatters are kept. */
+/**
+ * Today in `timezone`, a canonical zone name: there are some hundred, so their formatters are kept, and each one's latest day, which
+ * holds for its minute (offsets from UTC are whole minutes since 1972).
+ */
 export function dayIn(timezone: string, now: Date): Day {
+  const minute = Math.floor(now.getTime() / MINUTE_MS);
+  const known = latest.get(timezone);
+  if (known?.minute === minute) return known.day;
   const formatter =
     formatters.get(timezone) ?? new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" });
   formatters.set(timezone, formatter);
-  return formatter.format(now);
+  const day = formatter.format(now);
+  latest.set(timezone, { minute, day });
+  return day;
 }
 
 export function addDays(day: Day, days: number): Day {
