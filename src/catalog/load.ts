@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "js-yaml";
 import type { z } from "zod";
@@ -26,37 +26,44 @@ export interface CatalogFiles {
 
 /** Reads the catalog in `directory` and proves it consistent. Throws CatalogInvalid with every finding. */
 export async function loadCatalog(directory: string): Promise<Catalog> {
-  const [files] = await Promise.all([readCatalogFiles(directory), loadGrammar()]);
+  const grammar = loadGrammar();
+  const files = readCatalogFiles(directory);
+  await grammar;
   return buildCatalog(files);
 }
 
-/** Reads and shapes the files without proving that they fit together. */
-export async function readCatalogFiles(directory: string): Promise<CatalogFiles> {
+/**
+ * Reads and shapes the files without proving that they fit together. At once: a hundred small files, read each by itself behind the
+ * others' turns, took a start 5 ms longer. Throws CatalogInvalid with every finding.
+ */
+export function readCatalogFiles(directory: string): CatalogFiles {
   const problems: CatalogProblem[] = [];
-  const [catalog, recorded, datasources, dimensions, metrics, changelog] = await Promise.all([
-    readYaml(directory, "catalog.yaml", catalogSchema, problems),
-    readYaml(directory, "versions.yaml", recordedVersionsSchema, problems),
-    readFolder(directory, "datasources", datasourceSchema, problems),
-    readFolder(directory, "dimensions", dimensionSchema, problems),
-    readFolder(directory, "metrics", metricSchema, problems),
-    readText(directory, "CHANGELOG.md", problems),
-  ]);
+  const catalog = readYaml(directory, "catalog.yaml", catalogSchema, problems);
+  const recorded = readYaml(directory, "versions.yaml", recordedVersionsSchema, problems);
+  const datasources = readFolder(directory, "datasources", datasourceSchema, problems);
+  const dimensions = readFolder(directory, "dimensions", dimensionSchema, problems);
+  const metrics = readFolder(directory, "metrics", metricSchema, problems);
+  const changelog = readText(directory, "CHANGELOG.md", problems);
   if (problems.length > 0 || !catalog || !recorded || changelog === undefined) throw new CatalogInvalid(problems);
   return { catalog: catalog.value, recorded: recorded.value, datasources, dimensions, metrics, changelog };
 }
 
-async function readFolder<T>(root: string, folder: string, schema: z.ZodType<T>, problems: CatalogProblem[]): Promise<Defined<T>[]> {
-  const names = await readdir(join(root, folder)).catch(() => {
-    problems.push({ file: folder, message: "this folder of the catalog is missing" });
-    return [];
-  });
-  const files = names.filter((name) => name.endsWith(".yaml")).toSorted();
-  const read = await Promise.all(files.map((name) => readYaml(root, `${folder}/${name}`, schema, problems)));
-  return read.filter((defined) => defined !== undefined);
+function readFolder<T>(root: string, folder: string, schema: z.ZodType<T>, problems: CatalogProblem[]): Defined<T>[] {
+  const files = namesIn(join(root, folder))?.filter((name) => name.endsWith(".yaml")).toSorted();
+  if (files === undefined) problems.push({ file: folder, message: "this folder of the catalog is missing" });
+  return (files ?? []).map((name) => readYaml(root, `${folder}/${name}`, schema, problems)).filter((defined) => defined !== undefined);
 }
 
-async function readYaml<T>(root: string, file: string, schema: z.ZodType<T>, problems: CatalogProblem[]): Promise<Defined<T> | undefined> {
-  const text = await readText(root, file, problems);
+function namesIn(folder: string): string[] | undefined {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return undefined;
+  }
+}
+
+function readYaml<T>(root: string, file: string, schema: z.ZodType<T>, problems: CatalogProblem[]): Defined<T> | undefined {
+  const text = readText(root, file, problems);
   if (text === undefined) return undefined;
   let data: unknown;
   try {
@@ -73,9 +80,9 @@ async function readYaml<T>(root: string, file: string, schema: z.ZodType<T>, pro
   return undefined;
 }
 
-async function readText(root: string, file: string, problems: CatalogProblem[]): Promise<string | undefined> {
+function readText(root: string, file: string, problems: CatalogProblem[]): string | undefined {
   try {
-    return await readFile(join(root, file), "utf8");
+    return readFileSync(join(root, file), "utf8");
   } catch {
     problems.push({ file, message: "this file of the catalog is missing or cannot be read" });
     return undefined;

@@ -9,7 +9,7 @@ import { definitionHash, recordedVersionsSchema } from "./versions.ts";
  * Returns what was added, as `name version`. Throws CatalogInvalid when the files cannot be read.
  */
 export async function recordVersions(directory: string): Promise<readonly string[]> {
-  const { metrics } = await readCatalogFiles(directory);
+  const { metrics } = readCatalogFiles(directory);
   const file = join(directory, "versions.yaml");
   const recorded = recordedVersionsSchema.parse(load(await readFile(file, "utf8")) ?? {});
   const added: string[] = [];
