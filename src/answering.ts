@@ -34,7 +34,7 @@ export async function answerSpec(input: unknown, call: Call): Promise<Result> {
     return explainedResult({ plan, statement: statement.text, estimate, admission }, { spec, plan, catalog });
   }
   const { value: answer, cached, expiresAtMs } = await execution.answer(question, signal);
-  call.warmUp.asked(principal, spec);
+  call.warmUp.asked(principal, spec, expiresAtMs);
   const queryTimeMs = Math.round((performance.now() - startMs) * 10) / 10;
   const plain: StoredResult = { answer, queryTimeMs, cached, expiresAtMs, basis: basisOf(plan), meta: metaOf(spec, answer, catalog) };
   const stored = charts === undefined ? plain : charts.noted(plain);
@@ -54,10 +54,11 @@ export async function chartsFor({ chart, ...rest }: Spec, call: Call) {
 }
 
 /** Asks a question again for nobody in particular, with today's ranges, so that the next to ask finds it answered. */
-export async function refreshAnswer(spec: Spec, call: Call): Promise<boolean> {
+export async function refreshAnswer(spec: Spec, call: Call, untilMs: number): Promise<boolean> {
   const plan = await planned(spec, call);
   const statement = await compiled(plan, call);
-  return call.execution.refresh(questionOf({ spec, plan, statement }, { ...call, timed: (_name, work) => Promise.resolve(work()) }));
+  const question = questionOf({ spec, plan, statement }, { ...call, timed: (_name, work) => Promise.resolve(work()) });
+  return call.execution.refresh(question, untilMs);
 }
 
 function planned(spec: Spec, call: Call): Promise<Plan> {

@@ -88,7 +88,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const capacity = await openCapacity({ config, version, database: opened.get, observe });
   const { cache, closed, limiter } = capacity;
   const tenantTasks = tenantTasksOf(config, opened.get, observe);
-  const background = openBackground({ config, database: opened.get, observe, tenantTasks });
+  const background = openBackground({ config, database: opened.get, observe, tenantTasks, keepWarm: () => plain.keepWarm() });
   const own = memoryResultStore<StoredResult>({ maxBytes: RESULTS_MAX_BYTES, maxTenantBytes: RESULTS_MAX_BYTES / 4 });
   const results = writtenBehind(own, background.answers);
   const renderer = createRenderer({ fontFiles: config.chartFonts });

@@ -65,6 +65,8 @@ export function audited(pipeline: Pipeline, audit: Audit, observe: Observe): Pip
     job: pipeline.job,
     cancelJob: (principal, request) =>
       call({ operation: "cancel_job", principal, input: request }, () => pipeline.cancelJob(principal, request), ofJob(request)),
+    // Nobody asks, and nothing leaves.
+    keepWarm: pipeline.keepWarm,
     answerJob: (principal, input, options) => {
       let rowCount = 0;
       const onRows = (rows: readonly (readonly Cell[])[]): Promise<void> => {

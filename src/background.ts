@@ -39,6 +39,8 @@ export interface BackgroundParts {
   readonly config: Pick<Config, "databaseUrl" | "dataDir" | "redisUrl">;
   readonly database: () => Promise<Database>;
   readonly observe: Observe;
+  /** See TaskParts. */
+  readonly keepWarm?: () => void;
   /** What is done tenant by tenant; a task that none of it is for is not scheduled. */
   readonly tenantTasks?: TaskParts["tenantTasks"];
   /** In place of TASKS. */
@@ -53,6 +55,7 @@ export function openBackground({
   database,
   observe,
   tenantTasks = {},
+  keepWarm = () => undefined,
   tasks = scheduled(tenantTasks),
 }: BackgroundParts): Background {
   const events = jobEvents();
@@ -91,7 +94,7 @@ export function openBackground({
     const [jobs, opened, { startWorker }] = await Promise.all([queue(), database(), import("./jobs/worker.ts")]);
     if (closing.signal.aborted) return;
     const tenantIds = async (): Promise<readonly number[]> => (await tenantDirectory(opened).list()).map(({ id }) => id);
-    const tasked = { store, queue: jobs, tenantIds, tenantTasks };
+    const tasked = { store, queue: jobs, tenantIds, tenantTasks, keepWarm };
     worker = startWorker({
       ...tasked,
       events,

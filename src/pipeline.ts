@@ -69,6 +69,8 @@ export interface Pipeline {
   job(principal: Principal, request: JobStateRequest, options?: CallOptions): Promise<Job>;
   /** Ends a job and its running statement; the job as it then is. */
   cancelJob(principal: Principal, request: JobStateRequest): Promise<Job>;
+  /** Has popular answers that are about to expire made anew, in idle moments; for the clock. Returns at once. */
+  keepWarm(): void;
   /** Answers a job's spec: for the worker, which stores the rows that `onRows` takes. */
   answerJob(principal: Principal, input: unknown, options: Taking & CallOptions): Promise<Rowless>;
 }
@@ -103,7 +105,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   const catalogFor = ({ allowed }: Principal): Catalog => viewOf(allowed.metrics);
   const warmUp: WarmUp<Spec> = createWarmUp({
     ...parts,
-    refresh: async (principal, spec) => (await answering()).refreshAnswer(spec, inside(principal)),
+    refresh: async (principal, spec, untilMs) => (await answering()).refreshAnswer(spec, inside(principal), untilMs),
   });
   const kept = keptResults(parts.results, parts.jobs);
   const execution = createExecution({ ...parts, onDataVersion: warmUp.noticed, nowMs: () => Date.now() });
@@ -128,6 +130,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     startJob: (principal, request) => onlyAppErrors(() => startJob(request, inside(principal))),
     job: (principal, request, options) => onlyAppErrors(() => jobState(request, inside(principal, options))),
     cancelJob: (principal, request) => onlyAppErrors(() => deskOf(parts).cancel(principal, parseJobState(request).jobId)),
+    keepWarm: warmUp.again,
     answerJob: (principal, input, options) =>
       onlyAppErrors(async () => (await answering()).answerJobSpec(input, inside(principal, options), options)),
   };

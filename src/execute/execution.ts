@@ -76,8 +76,8 @@ export interface Execution {
   answer<T>(question: Question<T>, signal?: AbortSignal): Promise<Answered<T>>;
   /** What the planner guesses, and whether the question would be admitted; in turn. */
   explain(question: Question<unknown>, signal?: AbortSignal): Promise<{ rows: number; cost: number; work: number; admission: string }>;
-  /** Keeps an answer fresh while nobody asks: false where there was no free moment for it. */
-  refresh(question: Question<unknown>): Promise<boolean>;
+  /** Makes an answer anew while nobody asks, unless it is kept beyond `untilMs`: false where there was no free moment for it. */
+  refresh(question: Question<unknown>, untilMs: number): Promise<boolean>;
 }
 
 export interface ExecutionParts {
@@ -169,13 +169,14 @@ class BoundedExecution implements Execution {
     });
   }
 
-  async refresh(question: Question<unknown>): Promise<boolean> {
+  async refresh(question: Question<unknown>, untilMs: number): Promise<boolean> {
     const { cache, closed } = this.#parts;
     const reading = await this.#reading(question.principal.tenant);
     const version = await this.#versionFor(question, reading);
     if (version === null || cache === undefined) return true;
     const key = answerKey({ ...question, dataVersion: version.token });
-    if ((await cache.get(reading.tenant.id, key)) !== undefined) return true;
+    const kept = await cache.get(reading.tenant.id, key);
+    if (kept !== undefined && kept.expiresAtMs > untilMs) return true;
     const running = this.#gateOf(reading.database).runIdle(async (signal) => {
       const idle = { ...reading, signal: closed === undefined ? signal : AbortSignal.any([signal, closed]) };
       const rows = await this.#runAdmitted(question, version, idle);

@@ -96,6 +96,9 @@ export const WARM_UP_LIMITS = {
   minAsked: 2,
   /** A tenant that asked nothing for so long is left alone, in milliseconds. */
   idleMs: 3_600_000,
+  /** Answers that expire so soon are made anew by the clock, for a tenant that asked something as lately as this, in milliseconds. */
+  soonMs: 90_000,
+  latelyMs: 900_000,
   /** How often a free moment is looked for, and for how long, in milliseconds. */
   lookAgainMs: 250,
   giveUpMs: 60_000,

@@ -10,6 +10,8 @@ export const TASKS = {
   put_in_line: "*/10 * * * *",
   /** Jobs and results that are past their day; of a tenant that asks again they leave sooner. */
   clean_up: "17 3 * * *",
+  /** Popular answers are made anew before they expire, by the process that comes to it, of what it was asked. */
+  warm_up: "* * * * *",
   /** What imports brought is embedded: puts a task of its own in line for each tenant. */
   embed: "* * * * *",
 } as const;
@@ -34,10 +36,13 @@ export interface TaskParts {
   readonly tenantIds: () => Promise<readonly number[]>;
   /** What is done tenant by tenant, by its name in TASKS; what is absent is not done. */
   readonly tenantTasks: Readonly<Partial<Record<TaskName, TenantTask>>>;
+  /** Begins what `warm_up` asks for; absent: nothing. */
+  readonly keepWarm?: () => void;
 }
 
 /** Runs one task for every tenant, one after the other, each inside its own wall, or puts it in line for each. Throws what the database does. */
-export async function runTask(task: TaskName, { store, queue, tenantIds, tenantTasks }: TaskParts): Promise<void> {
+export async function runTask(task: TaskName, { store, queue, tenantIds, tenantTasks, keepWarm }: TaskParts): Promise<void> {
+  if (task === "warm_up") return keepWarm?.();
   const isOfTenant = tenantTasks[task] !== undefined;
   for (const tenantId of await tenantIds()) {
     if (isOfTenant) await queue.addTask({ task, tenantId });

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { memoryAnswerCache, type AnswerCache } from "../../src/cache/answer-cache.ts";
 import { memoryResultStore } from "../../src/cache/result-store.ts";
 import type { Database, ReadRequest } from "../../src/db/database.ts";
 import { AppError } from "../../src/errors.ts";
-import { ADMISSION_LIMITS, CACHE_LIMITS } from "../../src/execute/limits.ts";
+import { ADMISSION_LIMITS, CACHE_LIMITS, WARM_UP_LIMITS } from "../../src/execute/limits.ts";
 import { importInto } from "../../src/ingest/import.ts";
 import type { Observation } from "../../src/observe/observation.ts";
 import { createPipeline, type PipelineParts } from "../../src/pipeline.ts";
@@ -199,6 +199,27 @@ describeOnEachDatabase("answers that are kept", (get) => {
     const before = statements.length;
     expect((await pipeline.run(ANN, popular)).data).toMatchObject({ cached: true, rows: [["A", known + 1]] });
     expect(statements.slice(before).filter(isAnswer)).toEqual([]);
+  });
+
+  test("a popular answer that is about to expire is made anew by the clock, so that nobody meets its end", async () => {
+    const popular = { ...CREATED, dimensions: ["issue_type"] };
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    try {
+      const { pipeline, observed, statements } = await make(get().database);
+      for (let time = 0; time < 2; time += 1) await pipeline.run(ANN, popular);
+      pipeline.keepWarm();
+      vi.setSystemTime(Date.now() + CACHE_LIMITS.lifetimeMs - WARM_UP_LIMITS.soonMs + 1);
+      pipeline.keepWarm();
+      await expect
+        .poll(() => observed.filter(({ kind }) => kind === "warmed_up"), { timeout: 5_000 })
+        .toEqual([{ kind: "warmed_up", tenantId: 1, outcome: "done" }]);
+      vi.setSystemTime(Date.now() + WARM_UP_LIMITS.soonMs + 1);
+      const before = statements.length;
+      expect((await pipeline.run(ANN, popular)).data.cached).toBe(true);
+      expect(statements.slice(before).filter(isAnswer)).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { WARM_UP_LIMITS } from "../../src/execute/limits.ts";
+import { CACHE_LIMITS, WARM_UP_LIMITS } from "../../src/execute/limits.ts";
 import { createWarmUp } from "../../src/execute/warm-up.ts";
 import type { Observation } from "../../src/observe/observation.ts";
 import type { Principal } from "../../src/tenant.ts";
@@ -8,22 +8,22 @@ import { testPrincipal, testTenant } from "../support/tenants.ts";
 const ANN = testPrincipal(testTenant({ id: 1 }), "ann");
 const NARROW = testPrincipal(testTenant({ id: 1 }), "ben", { allowed: { projects: ["PAY"] } });
 
-function made(refresh: (principal: Principal, spec: string) => Promise<boolean> = async () => true) {
+function made(refresh: (principal: Principal, spec: string, untilMs: number) => Promise<boolean> = async () => true) {
   const refreshed: [string, string][] = [];
   const observed: Observation[] = [];
   const clock = { nowMs: 0 };
   const closing = new AbortController();
   const warmUp = createWarmUp<string>({
-    refresh: async (principal, spec) => {
+    refresh: async (principal, spec, untilMs) => {
       refreshed.push([principal.user, spec]);
-      return refresh(principal, spec);
+      return refresh(principal, spec, untilMs);
     },
     observe: (one) => observed.push(one),
     closed: closing.signal,
     nowMs: () => clock.nowMs,
   });
   const ask = (principal: Principal, spec: string, times: number) => {
-    for (let time = 0; time < times; time += 1) warmUp.asked(principal, spec);
+    for (let time = 0; time < times; time += 1) warmUp.asked(principal, spec, clock.nowMs + CACHE_LIMITS.lifetimeMs);
   };
   return { warmUp, refreshed, observed, clock, closing, ask };
 }
@@ -81,4 +81,26 @@ test("a busy moment is waited out, a failure skips one question, and closing end
   warmUp.noticed(1, "v3");
   await warmUp.idle();
   expect(refreshed).toHaveLength(3);
+});
+
+test("by the clock only popular answers that are about to expire are made anew, while their tenant asks", async () => {
+  const untils: number[] = [];
+  const { warmUp, refreshed, clock, ask } = made(async (_principal, _spec, untilMs) => untils.push(untilMs) > 0);
+  warmUp.noticed(1, "v1");
+  ask(ANN, "often", 3);
+  ask(ANN, "once", 1);
+  const againAfter = async (ms: number) => {
+    clock.nowMs += ms;
+    warmUp.again();
+    warmUp.again();
+    await warmUp.idle();
+    return refreshed.splice(0).map(([, spec]) => spec);
+  };
+  expect(await againAfter(60_000)).toEqual([]);
+  expect(await againAfter(CACHE_LIMITS.lifetimeMs - WARM_UP_LIMITS.soonMs - 60_000)).toEqual(["often"]);
+  expect(untils).toEqual([CACHE_LIMITS.lifetimeMs]);
+  // It was made anew, and so lasts again.
+  expect(await againAfter(60_000)).toEqual([]);
+  expect(await againAfter(CACHE_LIMITS.lifetimeMs - WARM_UP_LIMITS.soonMs - 60_000)).toEqual(["often"]);
+  expect(await againAfter(WARM_UP_LIMITS.latelyMs)).toEqual([]);
 });

@@ -42,6 +42,7 @@ export interface StageOptions {
   /** In front of the pipeline that the worker asks. */
   readonly tasks?: Readonly<Record<string, string>>;
   readonly tenantTasks?: TaskParts["tenantTasks"];
+  readonly keepWarm?: () => void;
   readonly answer?: (answer: Pipeline["answerJob"]) => Pipeline["answerJob"];
 }
 
@@ -49,12 +50,12 @@ export interface StageOptions {
 export async function stage(
   database: Database,
   name: string,
-  { redisUrl, databaseUrl, tasks = {}, tenantTasks = {}, answer = (own) => own }: StageOptions = {},
+  { redisUrl, databaseUrl, tasks = {}, tenantTasks = {}, keepWarm = () => undefined, answer = (own) => own }: StageOptions = {},
 ): Promise<Stage> {
   const observed: Observation[] = [];
   const observe = (one: Observation): void => void observed.push(one);
   const config = { databaseUrl: databaseUrl ?? `postgres://test/${name}`, dataDir: "/", ...(redisUrl === undefined ? {} : { redisUrl }) };
-  const background = openBackground({ config, database: async () => database, observe, tasks, tenantTasks });
+  const background = openBackground({ config, database: async () => database, observe, tasks, tenantTasks, keepWarm });
   const pipeline = createPipeline({
     catalog: await shippedCatalog(),
     database: async () => database,

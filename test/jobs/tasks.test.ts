@@ -39,6 +39,17 @@ describeOnEachQueue("tasks", (get, open) => {
     expect(await on.background.waiting()).toBe(0);
   }, 30_000);
 
+  test("popular answers are kept warm by one worker at a time, however many there are", async () => {
+    const begun: string[] = [];
+    const by = (name: string) => open({ tasks: { warm_up: EVERY_SECOND }, keepWarm: () => void begun.push(name) });
+    await using one = await by("one");
+    await using other = await by("other");
+    await Promise.all([one.work(), other.work()]);
+    const startMs = performance.now();
+    await expect.poll(() => begun.length, { timeout: 10_000, interval: 50 }).toBeGreaterThan(2);
+    expect(begun.length).toBeLessThan((performance.now() - startMs) / 1000 + 3);
+  }, 30_000);
+
   test("a job that is missing in the line is put there, by one worker however many there are", async () => {
     const principal = testPrincipal(await tenantWith(get(), 3, 3), "ann");
     await using ordering = await open();

@@ -149,6 +149,7 @@ export function memoryPipeline(options: MemoryPipelineOptions): MemoryPipeline {
       own.job = { ...own.job, state: "cancelled" };
       return own.job;
     },
+    keepWarm: () => undefined,
     answerJob: async () => {
       throw new Error("nothing runs here");
     },
