@@ -2,6 +2,7 @@ import {
   createPostgresBackend,
   createRedisBackend,
   DelayedError,
+  ErrorCode,
   type Job,
   type PostgresPoolConfig,
   type Queue,
@@ -145,9 +146,19 @@ function entries(queue: Queue<Entry>): Pick<JobQueue, "add" | "addTask" | "callB
       reachable(async () => {
         const opts = { priority: TASK, attempts: 1, removeOnComplete: true, removeOnFail: true };
         for (const [task, pattern] of Object.entries(tasks))
-          await queue.upsertJobScheduler(task, { pattern, tz: "UTC" }, { name: "task", data: { task }, opts });
+          await unlessScheduled(queue.upsertJobScheduler(task, { pattern, tz: "UTC" }, { name: "task", data: { task }, opts }));
       }),
   };
+}
+
+/** A task whose run of this very moment is there was scheduled by another process, and is run on. Throws what else fails. */
+async function unlessScheduled(scheduling: Promise<unknown>): Promise<void> {
+  try {
+    await scheduling;
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown };
+    if (code !== ErrorCode.SchedulerJobIdCollision && code !== ErrorCode.SchedulerJobSlotsBusy) throw error;
+  }
 }
 
 /** The page is loaded when somebody looks, since it brings a second copy of BullMQ; a process has one address, so one page. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Job } from "../../src/jobs/job.ts";
 import { must } from "../../src/must.ts";
@@ -49,6 +50,19 @@ describeOnEachQueue("tasks", (get, open) => {
     await expect.poll(() => begun.length, { timeout: 10_000, interval: 50 }).toBeGreaterThan(2);
     expect(begun.length).toBeLessThan((performance.now() - startMs) / 1000 + 3);
   }, 30_000);
+
+  test("a worker begins also in the moment in which another left a run of a task behind", async () => {
+    const begun: number[] = [];
+    for (let at = 0; at < 12; at += 1) {
+      await using on = await open({ tasks: { warm_up: EVERY_SECOND, put_in_line: EVERY_SECOND }, keepWarm: () => void begun.push(at) });
+      await on.work();
+      // Ends somewhere around the second's turn.
+      await sleep(1_000 - (Date.now() % 1_000) + (at - 6) * 4);
+    }
+    await using last = await open({ tasks: { warm_up: EVERY_SECOND }, keepWarm: () => void begun.push(-1) });
+    await last.work();
+    await expect.poll(() => begun.at(-1), { timeout: 10_000 }).toBe(-1);
+  }, 60_000);
 
   test("a job that is missing in the line is put there, by one worker however many there are", async () => {
     const principal = testPrincipal(await tenantWith(get(), 3, 3), "ann");
