@@ -7,20 +7,10 @@ import { mayWatch, withOwnJobs } from "../../src/mcp/job-watch.ts";
 import { serveOverStdio } from "../../src/mcp/stdio.ts";
 import type { Principal } from "../../src/tenant.ts";
 import { testParts } from "../support/mcp-parts.ts";
+import { QUEUED } from "../support/mcp-pipeline.ts";
 import { testPrincipal, testTenant } from "../support/tenants.ts";
 
-const JOB: Job = {
-  job_id: "job_1",
-  state: "queued",
-  priority: "high",
-  progress: { stage: null, rows: 0 },
-  attempts: 0,
-  created_at: "2024-05-01T00:00:00.000Z",
-  started_at: null,
-  finished_at: null,
-  result_id: null,
-  error: null,
-};
+const JOB: Job = { ...QUEUED, job_id: "job_1", priority: "high" };
 const WAIT = 'Wait for it: get_job {"job_id":"job_1","wait_seconds":25}';
 
 test.each<readonly [string, Partial<Job>, string]>([

@@ -35,7 +35,8 @@ export const HOSTILE_VALUES: readonly string[] = [
   "'; drop table issue; --",
 ];
 
-const QUEUED: Omit<Job, "job_id" | "priority"> = {
+/** A job that was just ordered. */
+export const QUEUED: Omit<Job, "job_id" | "priority"> = {
   state: "queued",
   progress: { stage: null, rows: 0 },
   attempts: 0,
